@@ -50,7 +50,9 @@ def sha256(path: Path) -> str:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, sorted and indented, so that the same content gives the same bytes."""
     with replacing(path) as beside:
-        beside.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        beside.write_text(
+            json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
 
 
 def read_json(path: Path) -> Any:

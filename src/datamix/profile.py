@@ -14,6 +14,13 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+Node = Literal["ESC", "HSC", "MPP", "CMP", "CLP", "MEP", "GMP", "RBC", "Plt", "Gran", "Mono", "DC", "T", "B", "NK"]
+"""A cell state of the haematopoietic tree of Figure 1A."""
+
+Covers = Annotated[tuple[Node, ...], Field(strict=False)]
+"""The states of the tree over which Figure 1A draws a training source."""
+
+
 class QC(_Settings):
     """Cell filters; a cell is kept where both hold strictly."""
 
@@ -28,6 +35,7 @@ class Baseline(_Settings):
 
     label: str
     dataset: str
+    covers: Covers = ()
 
 
 class Added(_Settings):
@@ -36,6 +44,7 @@ class Added(_Settings):
     label: str
     datasets: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     """Several share the block equally (two cell lines, say)."""
+    covers: Covers = ()
     cells: Literal["all"] | None = None
     """`all` takes every cell; nothing means the profile's `cells`."""
     reseed: bool = False

@@ -50,7 +50,7 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
         raise DatamixError(msg, fix=f"write {path.name}, or choose one of {_siblings(path)}")
     try:
         # _Loader is a SafeLoader.
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except yaml.YAMLError as error:
         msg = f"{path} is not valid YAML: {error}"
         raise DatamixError(msg, fix=f"edit {path}") from error

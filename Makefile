@@ -1,0 +1,65 @@
+# make book               the demo book: results/demo/site/index.html
+# make book PROFILE=mini  the same from small real data; PROFILE=paper from the published data
+# make figure FIG=fig2    one notebook again, and what it needs
+# make test · make lint · make clean · make env GPU=1
+
+PROFILE ?= demo
+PYTHON  ?= python3
+CORES   ?= all
+FIG     ?=
+GPU     ?=
+
+# Local copies of the data, searched by checksum before anything is downloaded.
+export DATAMIX_MIRROR ?= $(wildcard ../shared/data)
+# One thread a process, processes side by side: two threads on the small matrices of these models are many times slower.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+export NUMBA_NUM_THREADS ?= 1
+
+BIN := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE)
+SITE := results/$(PROFILE)/site/index.html
+
+.PHONY: book figure test lint clean clean-all env bench
+.DEFAULT_GOAL := book
+
+book: .venv/complete
+	@$(SNAKEMAKE) -- $(SITE)
+	@echo "The book: $(SITE)"
+
+figure: .venv/complete
+	@test -n "$(FIG)" || { echo "Name a figure, for example: make figure FIG=fig2 (one of: $(basename $(notdir $(wildcard notebooks/*.py))))"; exit 2; }
+	@test -f notebooks/$(FIG).py || { echo "There is no notebooks/$(FIG).py; there are: $(basename $(notdir $(wildcard notebooks/*.py)))"; exit 2; }
+	@$(SNAKEMAKE) --forcerun results/$(PROFILE)/notebooks/$(FIG).ipynb -- results/$(PROFILE)/notebooks/$(FIG).ipynb
+	@echo "Its panels: results/$(PROFILE)/panels/"
+
+test: .venv/complete
+	@$(BIN)/python -m pytest
+
+lint: .venv/complete
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: .venv/complete
+	@$(BIN)/python -m datamix.benchmark
+
+clean:
+	rm -rf results .snakemake
+
+clean-all: clean
+	rm -rf data .venv
+
+env: .venv/complete
+
+.venv/complete: requirements.lock requirements-cuda.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is `$(PYTHON) -V 2>&1`. Name another: make book PYTHON=python3.11"; exit 1; }
+	@echo "Making the environment in .venv (once; a few minutes, 3 GB) …"
+	@$(PYTHON) -m venv --clear .venv
+	@test -z "$(GPU)" || $(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements-cuda.lock
+	@$(BIN)/python -m pip install -q --require-hashes -r requirements.lock || { \
+	  echo "No CPU build of torch is at hand; installing the CUDA build with its libraries (4 GB more) …"; \
+	  $(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements-cuda.lock && \
+	  $(BIN)/python -m pip install -q --require-hashes -r requirements.lock; }
+	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@

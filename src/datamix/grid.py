@@ -1,0 +1,218 @@
+"""The grid: train, and score, every mixture on one baseline with one seed. Finished models are kept."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from anndata import AnnData
+
+from datamix import ldvae, reconstruction
+from datamix.corpus import n_cells, read_corpus, read_rows
+from datamix.errors import DatamixError
+from datamix.files import read_json, replacing, sha256, write_json
+from datamix.layout import Layout
+from datamix.mixture import Mixture, Part, draw_blocks, list_mixtures
+from datamix.profile import Evaluation
+
+Say = Callable[[str], None]
+MEAN_PROFILE = "mean_profile.parquet"
+
+
+def read_genes(layout: Layout) -> pd.DataFrame:
+    """Read the genes shared by all training corpora: columns `gene` (Ensembl id) and `symbol`."""
+    if not layout.genes.is_file():
+        msg = f"{layout.genes} does not exist."
+        raise DatamixError(msg, fix=f"make book PROFILE={layout.profile.name}")
+    return pd.read_csv(layout.genes, dtype=str)
+
+
+def train_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print) -> Path:
+    """Train every mixture on a baseline, each model with this seed.
+
+    A model that an earlier, interrupted run finished from the same cells, genes, settings and code is kept.
+
+    Parameters
+    ----------
+    layout
+        The profile and its folders; the corpora must have been prepared.
+    baseline
+        A name in the profile's baselines.
+    seed
+        Seeds the draws and the training.
+    say
+        Called with a line of progress a model.
+
+    Returns
+    -------
+    The list of models (json): mixture → folder, cells, and key of what it was made from.
+    """
+    profile = layout.profile
+    genes = read_genes(layout)
+    mixtures = list_mixtures(profile, baseline)
+    used = (profile.baselines[baseline].dataset, *(d for a in profile.added.values() for d in a.datasets))
+    hashes = {d: sha256(layout.corpus(d)) for d in dict.fromkeys(used)}
+    blocks = draw_blocks(profile, baseline, seed=seed, sizes={d: n_cells(layout.corpus(d)) for d in hashes})
+    listed = {}
+    for done, mixture in enumerate(mixtures, start=1):
+        parts = [part for block in mixture.blocks for part in blocks[block]]
+        folder = layout.model(baseline, seed, mixture.name)
+        key = _key(layout, parts, hashes, seed=seed)
+        where = f"train {profile.name}, {baseline} baseline, seed {seed}: {done} of {len(mixtures)}, {mixture.name}"
+        if _is_made_from(folder, key):
+            say(f"{where}: kept")
+        else:
+            adata = _stack(layout, parts, genes)
+            model = ldvae.train(adata, seed=seed, settings=profile.training)
+            provenance = _provenance(layout, mixture, parts, hashes) | {"key": key, "seed": seed}
+            _save_mean_profile(adata, folder.parent / f"{mixture.name}.{MEAN_PROFILE}")
+            ldvae.save(model, folder, provenance=provenance)
+            say(f"{where}: {adata.n_obs:,} cells, {profile.training.max_epochs} epochs")
+        listed[mixture.name] = {"folder": folder.name, "key": key, "cells": sum(len(p.rows) for p in parts)}
+    write_json(layout.model_list(baseline, seed), listed)
+    return layout.model_list(baseline, seed)
+
+
+def score_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print) -> Path:
+    """Score every model of a baseline and seed on every evaluation set.
+
+    Parameters
+    ----------
+    layout
+        The profile and its folders; the models must have been trained.
+    baseline
+        A name in the profile's baselines.
+    seed
+        Chooses the models of that seed, and seeds the posterior sample.
+    say
+        Called with a line of progress an evaluation set.
+
+    Returns
+    -------
+    A parquet file, a row a (mixture, evaluation, cell); columns as in `datamix.reconstruction.score`, and
+    `r_profile`, the correlation of the cell with the mean profile of the training mixture (no model at all).
+    """
+    genes = read_genes(layout)["gene"].to_numpy()
+    names = [m.name for m in list_mixtures(layout.profile, baseline)]
+    folders = {name: layout.model(baseline, seed, name) for name in names}
+    models = {name: ldvae.load(folder) for name, folder in folders.items()}
+    profiles = {
+        name: pd.read_parquet(folder.parent / f"{name}.{MEAN_PROFILE}")["mean"] for name, folder in folders.items()
+    }
+    tables = []
+    for name, evaluation in layout.profile.evaluations.items():
+        cells = reconstruction.align(read_evaluation(layout, name, seed=seed), genes)
+        n_top = layout.profile.scoring.n_top_genes
+        table = reconstruction.score(models, cells, n_top_genes=n_top, seed=seed)
+        simple = [
+            reconstruction.mean_profile_score(profile, cells, n_top_genes=n_top)[["cell", "r"]].assign(model=mixture)
+            for mixture, profile in profiles.items()
+        ]
+        simple_scores = pd.concat(simple).rename(columns={"r": "r_profile"})
+        table = table.merge(simple_scores, on=["model", "cell"], validate="one_to_one")
+        tables.append(table.assign(evaluation=name))
+        say(f"score {layout.profile.name}, {baseline} baseline, seed {seed}: {evaluation.label}, {cells.n_obs:,} cells")
+    scores = pd.concat(tables, ignore_index=True).rename(columns={"model": "mixture"})
+    scores.insert(0, "baseline", baseline)
+    scores.insert(2, "seed", seed)
+    first = ["baseline", "mixture", "seed", "evaluation", "cell", "cell_type", "donor"]
+    scores = scores[first + [c for c in scores if c not in first]]
+    path = layout.scores_of(baseline, seed)
+    with replacing(path) as beside:
+        _as_categories(scores).to_parquet(beside, index=False)
+    return path
+
+
+def collect_scores(layout: Layout) -> Path:
+    """Put the scores of all baselines and seeds into one table, `scores/reconstruction.parquet`."""
+    profile = layout.profile
+    paths = [layout.scores_of(b, s) for b in profile.baselines for s in profile.seeds]
+    scores = pd.concat([pd.read_parquet(p).astype({"seed": "int64"}) for p in paths], ignore_index=True)
+    with replacing(layout.scores) as beside:
+        _as_categories(scores).to_parquet(beside, index=False)
+    return layout.scores
+
+
+def read_evaluation(layout: Layout, name: str, *, seed: int) -> AnnData:
+    """Read the cells of an evaluation set: of the wanted cell types, and drawn where the profile says how many.
+
+    Raises
+    ------
+    DatamixError
+        If the corpus lacks a cell type that the profile asks for, or has fewer cells than it draws.
+    """
+    evaluation: Evaluation = layout.profile.evaluations[name]
+    adata = read_corpus(layout.corpus(evaluation.dataset))
+    edit = f"edit `evaluations.{name}` in config/{layout.profile.name}.yaml"
+    if evaluation.cell_types is not None:
+        found = adata.obs["cell_type"].astype(str)
+        absent = [t for t in evaluation.cell_types if t not in set(found)]
+        if absent:
+            msg = (
+                f"Evaluation set {name!r} asks for cell type {', '.join(map(repr, absent))}; "
+                f"{evaluation.dataset} has: {', '.join(sorted(set(found)))}."
+            )
+            raise DatamixError(msg, fix=edit)
+        adata = adata[found.isin(evaluation.cell_types).to_numpy()].copy()
+    if evaluation.cells is not None:
+        if evaluation.cells > adata.n_obs:
+            msg = f"Evaluation set {name!r} draws {evaluation.cells:,} cells; {adata.n_obs:,} are there after QC."
+            raise DatamixError(msg, fix=edit)
+        rows = np.random.default_rng(seed).choice(adata.n_obs, evaluation.cells, replace=False)
+        adata = adata[np.sort(rows)].copy()
+    return adata
+
+
+def _stack(layout: Layout, parts: list[Part], genes: pd.DataFrame) -> AnnData:
+    wanted = genes["gene"].to_numpy()
+    counts = sp.vstack([read_rows(layout.corpus(p.dataset), p.rows, wanted) for p in parts], format="csr")
+    obs = pd.DataFrame(index=pd.RangeIndex(counts.shape[0]).astype(str))
+    return AnnData(counts, obs=obs, var=genes.set_index("gene"))
+
+
+def _save_mean_profile(adata: AnnData, path: Path) -> None:
+    with replacing(path) as beside:
+        reconstruction.mean_profile(adata).rename("mean").to_frame().to_parquet(beside)
+
+
+def _provenance(layout: Layout, mixture: Mixture, parts: list[Part], hashes: dict[str, str]) -> dict[str, object]:
+    return {
+        "profile": layout.profile.name,
+        "protocol": layout.profile.protocol,
+        "baseline": mixture.baseline,
+        "mixture": mixture.name,
+        "cells": {p.dataset: sum(len(q.rows) for q in parts if q.dataset == p.dataset) for p in parts},
+        "corpora": {p.dataset: hashes[p.dataset] for p in parts},
+        "genes": sha256(layout.genes),
+    }
+
+
+def _key(layout: Layout, parts: list[Part], hashes: dict[str, str], *, seed: int) -> str:
+    """Hash everything that a model depends on: cells, genes, settings, seed, and the code that trains."""
+    digest = hashlib.sha256()
+    settings = layout.profile.training.model_dump()
+    digest.update(json.dumps([settings, seed, sha256(layout.genes), _code_hash()], sort_keys=True).encode())
+    for part in parts:
+        digest.update(hashes[part.dataset].encode())
+        digest.update(np.ascontiguousarray(part.rows, dtype="<i8").tobytes())
+    return digest.hexdigest()
+
+
+def _code_hash() -> str:
+    modules = ("datamix.ldvae", "datamix.fast_training")
+    origins = [spec.origin for module in modules if (spec := find_spec(module)) and spec.origin]
+    return hashlib.sha256("".join(sha256(Path(o)) for o in origins).encode()).hexdigest()
+
+
+def _is_made_from(folder: Path, key: str) -> bool:
+    record = folder / "provenance.json"
+    return record.is_file() and read_json(record).get("key") == key
+
+
+def _as_categories(scores: pd.DataFrame) -> pd.DataFrame:
+    text = [c for c in scores.columns if scores[c].dtype == object and c != "cell"]
+    return scores.astype(dict.fromkeys(text, "category"))

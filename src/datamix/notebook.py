@@ -1,0 +1,64 @@
+"""Run a notebook headless: the percent script through jupytext, its cells through papermill."""
+
+from pathlib import Path
+
+from datamix.errors import DatamixError
+from datamix.files import replacing
+from datamix.layout import Layout
+
+
+def run_notebook(layout: Layout, name: str) -> Path:
+    """Execute `notebooks/<name>.py` for a profile.
+
+    Parameters
+    ----------
+    layout
+        The profile and its folders.
+    name
+        The script's name without ending.
+
+    Returns
+    -------
+    The executed notebook, `results/<profile>/notebooks/<name>.ipynb`. An earlier one is replaced only on success.
+
+    Raises
+    ------
+    DatamixError
+        If there is no such notebook, or one of its cells fails; the failed run is then kept beside, as
+        `<name>.failed.ipynb`.
+    """
+    import jupytext
+    import papermill
+    from nbclient.exceptions import CellExecutionError
+
+    script = layout.root / "notebooks" / f"{name}.py"
+    if not script.is_file():
+        msg = f"There is no {script}; there are: {', '.join(sorted(p.stem for p in script.parent.glob('*.py')))}."
+        raise DatamixError(msg, fix="name one of them")
+    path = layout.folder / "notebooks" / f"{name}.ipynb"
+    failed = path.with_name(f"{name}.failed.ipynb")
+    with replacing(path) as beside:
+        draft = beside.with_suffix(".draft.ipynb")
+        try:
+            jupytext.write(jupytext.read(script), draft)
+            papermill.execute_notebook(
+                draft,
+                beside,
+                parameters={"profile": layout.profile.name},
+                kernel_name="python3",
+                cwd=layout.root,
+                progress_bar=False,
+            )
+        except (papermill.PapermillExecutionError, CellExecutionError) as error:
+            beside.replace(failed)
+            msg = f"notebooks/{name}.py failed for profile {layout.profile.name}: {_last_line(error)}"
+            raise DatamixError(msg, fix=f"look into {failed}") from error
+        finally:
+            draft.unlink(missing_ok=True)
+        failed.unlink(missing_ok=True)
+    return path
+
+
+def _last_line(error: Exception) -> str:
+    name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
+    return value if name == "DatamixError" else f"{name}: {value}"

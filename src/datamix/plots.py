@@ -1,0 +1,300 @@
+"""The figures' plots. Each takes a tidy table, the panel's source data, and draws it; nothing is computed here."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from datamix import style
+from datamix.profile import Profile
+
+GROUPS = {"baseline": "Baseline", "alone": "Added set alone", "added": "Baseline + added set"}
+"""Column groups of the heat map, in the order of the paper."""
+
+
+def label_mixtures(table: pd.DataFrame, profile: Profile) -> pd.DataFrame:
+    """Add what a reader sees: `evaluation_label`, and `mixture_label` (`+ TF atlas` within the group of additions)."""
+    added = {name: part.label for name, part in (*profile.baselines.items(), *profile.added.items())}
+
+    def label(mixture: str) -> str:
+        _, plus, name = mixture.rpartition("+")
+        return f"+ {added[name]}" if plus else added[name]
+
+    return table.assign(
+        evaluation_label=[profile.evaluations[e].label for e in table["evaluation"]],
+        mixture_label=[label(m) for m in table["mixture"]],
+    )
+
+
+def heat_map(table: pd.DataFrame) -> Figure:
+    """Draw Figure 2A: evaluation sets × mixtures, the median R² printed, log2 fold change as colour.
+
+    Parameters
+    ----------
+    table
+        A row a (evaluation, mixture), in the order of rows and columns: `evaluation_label`, `mixture_label`, `group`
+        (a key of `GROUPS`), `median`, `log2_fold_change`.
+
+    Returns
+    -------
+    The figure, 183 mm wide.
+    """
+    present = [g for g in GROUPS if (table["group"] == g).any()]
+    widths = [table.loc[table["group"] == g, "mixture_label"].nunique() for g in present]
+    rows = table["evaluation_label"].nunique()
+    fig, axes = style.figure(
+        width=style.WIDE, height=26 + 8 * rows, ncols=len(present), width_ratios=widths, squeeze=False
+    )
+    changes = table["log2_fold_change"].abs()
+    limit = float(np.clip(np.ceil(changes.max()), 1, 5)) if changes.notna().any() else 1.0
+    for ax, group in zip(axes[0], present, strict=True):
+        part = table[table["group"] == group]
+        order = {"index": part["evaluation_label"].unique(), "columns": part["mixture_label"].unique()}
+        median, change = (
+            part.pivot(index="evaluation_label", columns="mixture_label", values=v).reindex(**order)
+            for v in ("median", "log2_fold_change")
+        )
+        ax.set_facecolor("#E6E6E6")  # where there is no fold change
+        sns.heatmap(change, vmin=-limit, vmax=limit, cmap=style.DIVERGING, cbar=False, linewidths=0.8, ax=ax)
+        for (i, j), value in np.ndenumerate(median.to_numpy()):
+            dark = abs(np.nan_to_num(change.to_numpy()[i, j])) > 0.65 * limit
+            ax.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", color="white" if dark else "black")
+        ax.set(xlabel="", ylabel="", title=GROUPS[group])
+        ax.set_xticks(ax.get_xticks(), [t.get_text() for t in ax.get_xticklabels()], rotation=35, ha="right")
+        ax.tick_params(length=0)
+        if ax is axes[0, 0]:
+            ax.set_yticks(ax.get_yticks(), [t.get_text() for t in ax.get_yticklabels()], rotation=0)
+        else:
+            ax.set_yticks([])
+    colours = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), style.DIVERGING)
+    bar = fig.colorbar(colours, ax=axes[0].tolist(), fraction=0.025, pad=0.01, aspect=14)
+    bar.set_label("log$_2$ fold change of R²\nagainst the baseline")
+    bar.ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    bar.outline.set_visible(False)
+    return fig
+
+
+def cell_types(table: pd.DataFrame, profile: Profile, *, shown: list[str]) -> Figure:
+    """Draw quartiles of R² for each cell type of each evaluation set, under a few mixtures.
+
+    Parameters
+    ----------
+    table
+        A row a (evaluation, cell_type, mixture): `evaluation_label`, `mixture_label`, `low`, `median`, `high`.
+    profile
+        For colours.
+    shown
+        Mixtures to draw, in the order of the legend.
+
+    Returns
+    -------
+    The figure, 183 mm wide: a column an evaluation set.
+    """
+    evaluations = table["evaluation"].unique()
+    tallest = table.groupby("evaluation")["cell_type"].nunique().max()
+    fig, axes = style.figure(
+        width=style.WIDE, height=22 + 5.5 * tallest, ncols=len(evaluations), sharex=True, squeeze=False
+    )
+    offsets = np.linspace(-0.22, 0.22, len(shown)) if len(shown) > 1 else [0.0]
+    for ax, evaluation in zip(axes[0], evaluations, strict=True):
+        part = table[table["evaluation"] == evaluation]
+        first = part[part["mixture"] == shown[0]].sort_values("median", ascending=False)
+        types = first["cell_type"].tolist()
+        for mixture, offset in zip(shown, offsets, strict=True):
+            line = part[part["mixture"] == mixture].set_index("cell_type").reindex(types)
+            y = np.arange(len(types)) + offset
+            colour = style.NEUTRAL if mixture == shown[0] else style.colour(mixture, profile=profile)
+            ax.hlines(y, line["low"], line["high"], color=colour, linewidth=1)
+            ax.plot(line["median"], y, "o", color=colour, markersize=3)
+        cells = first.set_index("cell_type")["cells"]
+        ax.set_yticks(range(len(types)), [f"{t} ({cells[t]:,})" for t in types])
+        ax.set_ylim(tallest - 0.5, -0.5)
+        ax.set(title=part["evaluation_label"].iloc[0], xlim=(0, None))
+        ax.tick_params(axis="y", length=0)
+        ax.spines["left"].set_visible(False)
+    fig.supxlabel("R² of a cell: median and quartiles", fontsize=6)
+    names = table.drop_duplicates("mixture").set_index("mixture")["mixture_label"]
+    handles = [
+        Line2D([], [], marker="o", color=style.NEUTRAL if m == shown[0] else style.colour(m, profile=profile))
+        for m in shown
+    ]
+    fig.legend(handles, [names[m] for m in shown], loc="outside upper center", ncols=len(shown))
+    return fig
+
+
+def reconstruction_scatter(table: pd.DataFrame, profile: Profile) -> Figure:
+    """Draw predicted against observed expression of one cell, a panel a mixture.
+
+    Parameters
+    ----------
+    table
+        A row a (mixture, gene): `mixture`, `mixture_label`, `observed`, `predicted` (both log1p of counts per 10,000),
+        `r2`.
+
+    Returns
+    -------
+    The figure, 89 mm wide.
+    """
+    mixtures = table["mixture"].unique()
+    fig, axes = style.figure(
+        width=style.NARROW, height=50, ncols=len(mixtures), sharex=True, sharey=True, squeeze=False
+    )
+    limit = 1.05 * table[["observed", "predicted"]].to_numpy().max()
+    for ax, mixture in zip(axes[0], mixtures, strict=True):
+        part = table[table["mixture"] == mixture]
+        colour = style.colour(mixture, profile=profile)
+        ax.plot(part["observed"], part["predicted"], ".", color=colour, alpha=0.5, markersize=2.5, rasterized=True)
+        _identity(ax, limit)
+        ax.set_title(f"{part['mixture_label'].iloc[0]}: R² = {part['r2'].iloc[0]:.2f}")
+    fig.supxlabel("Observed, log(1 + counts per 10,000)", fontsize=6)
+    axes[0, 0].set_ylabel("Predicted")
+    return fig
+
+
+def seed_scatter(table: pd.DataFrame, profile: Profile) -> Figure:
+    """Draw the R² of each cell under two trained models that differ by their seed, a panel an evaluation set.
+
+    Parameters
+    ----------
+    table
+        A row a (evaluation, mixture, cell): `evaluation_label`, `mixture_label`, `first`, `second`.
+
+    Returns
+    -------
+    The figure, 183 mm wide; the points are rasterised.
+    """
+    evaluations = table["evaluation"].unique()
+    fig, axes = style.figure(
+        width=style.WIDE, height=62, ncols=len(evaluations), sharex=True, sharey=True, squeeze=False
+    )
+    mixtures = table.drop_duplicates("mixture")
+    shuffled = table.sample(frac=1, random_state=0)  # so that no mixture hides the others
+    for ax, evaluation in zip(axes[0], evaluations, strict=True):
+        part = shuffled[shuffled["evaluation"] == evaluation]
+        colours = part["mixture"].map({m: style.colour(m, profile=profile) for m in mixtures["mixture"]})
+        alone = ~part["mixture"].str.contains("+", regex=False)
+        for marker, chosen in (("o", alone), ("^", ~alone)):
+            ax.scatter(
+                part.loc[chosen, "first"], part.loc[chosen, "second"], c=colours[chosen], s=2, marker=marker,
+                alpha=0.5, linewidths=0, rasterized=True,
+            )  # fmt: skip
+        _identity(ax, 1)
+        ax.set_title(part["evaluation_label"].iloc[0])
+        ax.set_aspect("equal")
+    axes[0, 0].set_ylabel("R² of a cell, second seed")
+    fig.supxlabel("R² of a cell, first seed", fontsize=6)
+    handles = [
+        Line2D([], [], linestyle="", marker="^" if "+" in m else "o", color=style.colour(m, profile=profile))
+        for m in mixtures["mixture"]
+    ]
+    fig.legend(handles, mixtures["mixture_label"].tolist(), loc="outside lower center", ncols=5)
+    return fig
+
+
+def training_curves(table: pd.DataFrame, profile: Profile) -> Figure:
+    """Draw the loss of each model against epochs, a row a baseline: training cells left, held-out cells right.
+
+    Parameters
+    ----------
+    table
+        A row a (baseline, mixture, seed, epoch): `mixture_label`, `elbo_train`, `elbo_validation` (negative evidence
+        lower bound, nats a cell).
+
+    Returns
+    -------
+    The figure, 183 mm wide.
+    """
+    baselines = table["baseline"].unique()
+    fig, axes = style.figure(
+        width=style.WIDE, height=15 + 50 * len(baselines), nrows=len(baselines), ncols=2, sharex=True, squeeze=False
+    )
+    for row, baseline in zip(axes, baselines, strict=True):
+        part = table[table["baseline"] == baseline]
+        for ax, column, name in zip(row, ("elbo_train", "elbo_validation"), ("training", "held-out"), strict=True):
+            for (mixture, _), line in part.dropna(subset=[column]).groupby(["mixture", "seed"], sort=False):
+                dashes = (0, (3, 1)) if "+" in mixture else "-"
+                colour = style.colour(mixture, profile=profile)
+                ax.plot(line["epoch"], line[column], color=colour, linestyle=dashes, linewidth=0.8)
+            ax.set_title(f"{profile.baselines[baseline].label} Baseline, {name} cells")
+            ax.set_ylabel("Negative ELBO, nats a cell")
+        names = part.drop_duplicates("mixture")
+        handles = [
+            Line2D([], [], color=style.colour(m, profile=profile), linestyle=(0, (3, 1)) if "+" in m else "-")
+            for m in names["mixture"]
+        ]
+        row[1].legend(handles, names["mixture_label"].tolist(), loc="center left", bbox_to_anchor=(1.02, 0.5))
+    for ax in axes[-1]:
+        ax.set_xlabel("Epoch")
+    return fig
+
+
+def cells_kept(table: pd.DataFrame) -> Figure:
+    """Draw how many cells each dataset has, kept by QC and dropped.
+
+    Parameters
+    ----------
+    table
+        A row a dataset: `dataset`, `role` (training or evaluation), `read`, `kept`.
+
+    Returns
+    -------
+    The figure, 183 mm wide.
+    """
+    fig, ax = style.figure(width=style.WIDE, height=18 + 4.5 * len(table))
+    y = np.arange(len(table))
+    shades = table["role"].map({"training": "#0072B2", "evaluation": "#E69F00"})
+    ax.barh(y, table["read"], color="#DDDDDD", height=0.7)
+    ax.barh(y, table["kept"], color=shades, height=0.7)
+    for i, row in enumerate(table.itertuples()):
+        ax.text(row.read, i, f"  {row.kept:,} of {row.read:,}", va="center")
+    ax.set_yticks(y, table["dataset"].tolist())
+    ax.set(xlabel="Cells", xlim=(0, 1.2 * table["read"].max()))
+    ax.invert_yaxis()
+    ax.tick_params(axis="y", length=0)
+    keys = {"training, kept": "#0072B2", "evaluation, kept": "#E69F00", "dropped by QC": "#DDDDDD"}
+    handles = [Line2D([], [], linestyle="", marker="s", color=c, markersize=5) for c in keys.values()]
+    ax.legend(handles, list(keys), loc="lower right")
+    return fig
+
+
+def qc_distributions(table: pd.DataFrame, *, min_counts: float, max_mito: float) -> Figure:
+    """Draw total counts and mitochondrial fraction of the kept cells, with the thresholds.
+
+    Parameters
+    ----------
+    table
+        A row a cell: `dataset`, `total_counts`, `mito_fraction` (0 to 1).
+    min_counts, max_mito
+        Thresholds of QC.
+
+    Returns
+    -------
+    The figure, 183 mm wide: quartile boxes with whiskers from the 5th to the 95th percentile.
+    """
+    datasets = table["dataset"].unique().tolist()
+    fig, axes = style.figure(width=style.WIDE, height=18 + 4.5 * len(datasets), ncols=2, sharey=True)
+    columns = {
+        "total_counts": ("Total counts of a cell", min_counts),
+        "mito_fraction": ("Mitochondrial fraction", max_mito),
+    }
+    for ax, (column, (name, threshold)) in zip(axes, columns.items(), strict=True):
+        values = [table.loc[table["dataset"] == d, column].to_numpy() for d in datasets]
+        ax.boxplot(
+            values, orientation="horizontal", whis=(5, 95), showfliers=False, widths=0.6,
+            positions=np.arange(len(datasets)), medianprops={"color": "#D55E00"},
+            boxprops={"linewidth": 0.5}, whiskerprops={"linewidth": 0.5}, capprops={"linewidth": 0.5},
+        )  # fmt: skip
+        ax.axvline(threshold, color=style.NEUTRAL, linestyle=":", linewidth=0.8)
+        ax.set_xlabel(name)
+    axes[0].set_xscale("log")
+    axes[0].set_yticks(np.arange(len(datasets)), datasets)
+    axes[0].invert_yaxis()
+    return fig
+
+
+def _identity(ax: Axes, limit: float) -> None:
+    ax.plot([0, limit], [0, limit], color=style.NEUTRAL, linestyle=":", linewidth=0.8, zorder=0)

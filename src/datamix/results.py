@@ -1,0 +1,118 @@
+"""What a notebook reads: the tables of one profile, with an error that names the command where one is missing."""
+
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+from anndata import AnnData
+
+from datamix.corpus import read_corpus
+from datamix.errors import DatamixError
+from datamix.files import read_json, sha256
+from datamix.layout import Layout
+from datamix.mixture import Mixture, list_mixtures
+from datamix.profile import Profile
+from datamix.values import Values
+
+
+@cache
+def _hash(path: Path, _changed: int) -> str:
+    """Hash a corpus once a session: every panel asks for it."""
+    return sha256(path)
+
+
+class Results:
+    """The results of one profile, as one notebook uses them.
+
+    Parameters
+    ----------
+    profile
+        `demo`, `mini`, `paper`, or the name of another file in `config/`.
+    notebook
+        The notebook's name: its panels and values are filed under it.
+    root
+        The project's folder; found from the current folder upwards when not given.
+    """
+
+    def __init__(self, profile: str, *, notebook: str, root: Path | None = None) -> None:
+        self.layout = Layout.of(profile, root)
+        self.notebook = notebook
+        Values.start(self.folder, notebook=notebook)
+
+    @property
+    def profile(self) -> Profile:
+        """The profile."""
+        return self.layout.profile
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self.layout.root
+
+    @property
+    def folder(self) -> Path:
+        """`results/<profile>`."""
+        return self.layout.folder
+
+    @property
+    def datasets(self) -> dict[str, str]:
+        """Ids of the datasets behind the results, each with the sha256 of its corpus; those not prepared are left out."""
+        corpora = {d: self.layout.corpus(d) for d in self.profile.datasets}
+        return {dataset: _hash(path, path.stat().st_mtime_ns) for dataset, path in corpora.items() if path.is_file()}
+
+    def mixtures(self, baseline: str) -> list[Mixture]:
+        """List the mixtures on a baseline in the column order of Figure 2A."""
+        return list_mixtures(self.profile, baseline)
+
+    def scores(self, baseline: str) -> pd.DataFrame:
+        """Read the reconstruction scores of a baseline, a row a (mixture, seed, evaluation, cell)."""
+        path = self._existing(self.layout.scores)
+        scores = pd.read_parquet(path, filters=[("baseline", "==", baseline)])
+        return scores.astype(dict.fromkeys(("baseline", "mixture", "evaluation", "cell_type", "donor"), str))
+
+    def history(self) -> pd.DataFrame:
+        """Read the training curves of all models, a row a (baseline, mixture, seed, epoch)."""
+        tables = [
+            pd.read_csv(self._existing(folder / "history.csv")).assign(baseline=baseline, mixture=mixture, seed=seed)
+            for baseline, seed, mixture, folder in self._models()
+        ]
+        return pd.concat(tables, ignore_index=True)
+
+    def training(self) -> pd.DataFrame:
+        """Read what each model was made from: cells, wall time in seconds, trainer; a row a model."""
+        rows = []
+        for baseline, seed, mixture, folder in self._models():
+            made = read_json(self._existing(folder / "provenance.json"))
+            rows.append(
+                {
+                    "baseline": baseline,
+                    "mixture": mixture,
+                    "seed": seed,
+                    "cells": sum(made["cells"].values()),
+                    "seconds": made["seconds"],
+                    "trainer": made["trainer"],
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def corpus(self, dataset: str) -> AnnData:
+        """Read a corpus: raw counts of the cells that passed QC."""
+        return read_corpus(self._existing(self.layout.corpus(dataset)))
+
+    def genes(self) -> pd.DataFrame:
+        """Read the genes that the models use: columns `gene`, `symbol`."""
+        return pd.read_csv(self._existing(self.layout.genes), dtype=str)
+
+    def _models(self) -> list[tuple[str, int, str, Path]]:
+        return [
+            (baseline, seed, mixture.name, self.layout.model(baseline, seed, mixture.name))
+            for baseline in self.profile.baselines
+            for seed in self.profile.seeds
+            for mixture in self.mixtures(baseline)
+        ]
+
+    def _existing(self, path: Path) -> Path:
+        if not path.exists():
+            msg = f"{path} does not exist: profile {self.profile.name} has not been run so far."
+            raise DatamixError(msg, fix=f"make book PROFILE={self.profile.name}")
+        return path

@@ -1,0 +1,131 @@
+"""Per-cell scores brought together: medians with intervals over seeds and cells, fold changes, published values."""
+
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+
+from datamix.mixture import Mixture
+
+
+def summarise(
+    scores: pd.DataFrame, mixtures: list[Mixture], *, measure: str = "r2", resamples: int = 500
+) -> pd.DataFrame:
+    """Summarise per-cell scores for each evaluation set and mixture.
+
+    The statistic is the median over cells of one trained model, averaged over the seeds. Its 95 % interval comes from a
+    bootstrap over seeds and cells: the same draw of seeds and cells for every mixture, so that differences between
+    mixtures are paired.
+
+    Parameters
+    ----------
+    scores
+        One baseline's scores, a row a (mixture, seed, evaluation, cell); columns as in `scores/reconstruction.parquet`.
+    mixtures
+        The mixtures, in the order of the result.
+    measure
+        The column to summarise; cells without a value (no variance) are left out and counted.
+    resamples
+        Bootstrap draws.
+
+    Returns
+    -------
+    A row a (evaluation, mixture): `median`, `low`, `high`, `mean` (over cells, averaged over seeds), `seed_range`
+    (largest minus smallest median of a seed), `cells`, `without_value`, `seeds`, `log2_fold_change` of the median
+    against the baseline (NaN where either is not above zero), and `group`, `added` of the mixture.
+    """
+    rows = []
+    for evaluation, table in scores.groupby("evaluation", sort=False):
+        cube, names = _cube(table, mixtures, measure)
+        per_seed = np.nanmedian(cube, axis=2)
+        resampled = _bootstrap(cube, resamples=resamples)
+        low, high = np.nanpercentile(resampled, [2.5, 97.5], axis=0)
+        base = per_seed[0].mean()
+        for i, mixture in enumerate(mixtures):
+            median = per_seed[i].mean()
+            rows.append(
+                {
+                    "evaluation": evaluation,
+                    "mixture": names[i],
+                    "group": mixture.group,
+                    "added": mixture.added,
+                    "median": median,
+                    "low": low[i],
+                    "high": high[i],
+                    "mean": np.nanmean(cube[i], axis=1).mean(),
+                    "seed_range": np.ptp(per_seed[i]),
+                    "log2_fold_change": np.log2(median / base) if min(median, base) > 0 else np.nan,
+                    "seeds": cube.shape[1],
+                    "cells": cube.shape[2],
+                    "without_value": int(np.isnan(cube[i]).any(axis=0).sum()),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def by_cell_type(scores: pd.DataFrame, *, measure: str = "r2") -> pd.DataFrame:
+    """Give quartiles of a measure for each evaluation set, cell type and mixture, over cells and seeds.
+
+    Returns
+    -------
+    A row a (evaluation, cell_type, mixture): `cells`, `low` (first quartile), `median`, `high` (third quartile).
+    """
+    keys = ["evaluation", "cell_type", "mixture"]
+    groups = scores.groupby(keys, sort=False, observed=True)
+    quartiles = groups[measure].quantile([0.25, 0.5, 0.75]).unstack()
+    quartiles.columns = pd.Index(["low", "median", "high"])
+    return groups["cell"].nunique().rename("cells").to_frame().join(quartiles).reset_index()
+
+
+def seed_pairs(scores: pd.DataFrame, *, measure: str = "r2") -> pd.DataFrame:
+    """Put the first two seeds side by side.
+
+    Returns
+    -------
+    A row a (evaluation, mixture, cell): the measure in columns `first` and `second`. Empty with a single seed.
+    """
+    seeds = sorted(scores["seed"].unique())[:2]
+    if len(seeds) < 2:
+        return pd.DataFrame(columns=["evaluation", "mixture", "cell", "cell_type", "first", "second"])
+    keys = ["evaluation", "mixture", "cell", "cell_type"]
+    first, second = (
+        scores.loc[scores["seed"] == seed, [*keys, measure]].rename(columns={measure: name})
+        for seed, name in zip(seeds, ("first", "second"), strict=True)
+    )
+    return first.merge(second, on=keys, validate="one_to_one")
+
+
+def published_r2(baseline: str) -> pd.DataFrame:
+    """Return the published reconstruction R² of a baseline, as printed in the draft heat map of 2025-01-17.
+
+    Mean or median over cells is not stated there, and the final version may differ (doi 10.1101/2025.02.19.639127).
+
+    Returns
+    -------
+    Columns `evaluation`, `mixture`, `published`; empty for a baseline of which no value is known.
+    """
+    with files("datamix").joinpath("published_r2.csv").open(encoding="utf-8") as file:
+        table = pd.read_csv(file)
+    wanted = table.loc[table["baseline"] == baseline, ["evaluation", "mixture", "r2"]]
+    return wanted.rename(columns={"r2": "published"}).reset_index(drop=True)
+
+
+def _cube(table: pd.DataFrame, mixtures: list[Mixture], measure: str) -> tuple[np.ndarray, list[str]]:
+    """Return values as (mixtures, seeds, cells)."""
+    names = [m.name for m in mixtures]
+    wide = table.pivot(index=["mixture", "seed"], columns="cell", values=measure)
+    seeds = wide.index.get_level_values("seed").unique()
+    order = pd.MultiIndex.from_product([names, sorted(seeds)])
+    return wide.reindex(order).to_numpy().reshape(len(names), len(seeds), -1), names
+
+
+def _bootstrap(cube: np.ndarray, *, resamples: int) -> np.ndarray:
+    """Return (resamples, mixtures): seeds and cells drawn with replacement, the same draw for every mixture."""
+    _, n_seeds, n_cells = cube.shape
+    generator = np.random.default_rng(0)
+    result = np.empty((resamples, len(cube)))
+    for i in range(resamples):
+        seeds = generator.integers(n_seeds, size=n_seeds)
+        cells = generator.integers(n_cells, size=n_cells)
+        result[i] = np.nanmedian(cube[:, :, cells], axis=2)[:, seeds].mean(axis=1)
+    return result

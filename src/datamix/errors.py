@@ -15,3 +15,7 @@ class DatamixError(Exception):
     def __init__(self, problem: str, *, fix: str | None = None) -> None:
         self.problem, self.fix = problem, fix
         super().__init__(problem if fix is None else f"{problem}\n  To mend it: {fix}")
+
+
+class NotInProfileError(DatamixError):
+    """A notebook's subject has no data in this profile: the book then says so in its place."""

@@ -2,21 +2,24 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+import torch
 from anndata import AnnData
 
 from datamix import ldvae, reconstruction
 from datamix.corpus import n_cells, read_corpus, read_rows
 from datamix.errors import DatamixError
+from datamix.evaluation_cells import log_normalised
 from datamix.files import read_json, replacing, sha256, write_json
 from datamix.layout import Layout
 from datamix.mixture import Mixture, Part, draw_blocks, list_mixtures
+from datamix.posterior import Decoder, Encoder, normal_deviates, sparse_tensor
 from datamix.profile import Evaluation
 
 Say = Callable[[str], None]
@@ -135,6 +138,45 @@ def collect_scores(layout: Layout) -> Path:
     with replacing(layout.scores) as beside:
         _as_categories(scores).to_parquet(beside, index=False)
     return layout.scores
+
+
+def predict_cell(
+    layout: Layout, baseline: str, *, seed: int, evaluation: str, cell: str, mixtures: Sequence[str]
+) -> pd.DataFrame:
+    """Predict one evaluation cell gene by gene, from the same posterior sample as its score.
+
+    Parameters
+    ----------
+    layout, baseline, seed
+        As in `score_baseline`.
+    evaluation, cell
+        The evaluation set and the name of the cell in it.
+    mixtures
+        The models to ask.
+
+    Returns
+    -------
+    A row a (mixture, gene), for the most variable genes of the evaluation set: `evaluation`, `cell`, `mixture`, `gene`,
+    `symbol`, `observed` and `predicted` (both log1p of counts per 10,000), and `r2` of the cell.
+    """
+    genes = read_genes(layout)
+    cells = reconstruction.align(read_evaluation(layout, evaluation, seed=seed), genes["gene"].to_numpy())
+    variable = reconstruction.variable_genes(cells, layout.profile.scoring.n_top_genes)
+    chosen = np.flatnonzero(cells.var_names.isin(variable))
+    row = cells.obs_names.get_loc(cell)
+    counts = sp.csr_matrix(cells.X)[row]
+    observed = log_normalised(counts)[:, chosen].toarray()[0]
+    tables = []
+    for mixture in mixtures:
+        model = ldvae.load(layout.model(baseline, seed, mixture))
+        noise = normal_deviates(cells.n_obs, model.module.n_latent, seed=seed)[[row]]
+        with torch.inference_mode():
+            mean, deviation = Encoder(model)(sparse_tensor(counts))
+            predicted = Decoder(model, chosen)(mean + deviation * torch.from_numpy(noise)).numpy()[0]
+        table = genes.iloc[chosen].assign(observed=observed, predicted=predicted)
+        table["r2"] = np.corrcoef(observed, predicted)[0, 1] ** 2
+        tables.append(table.assign(evaluation=evaluation, cell=cell, mixture=mixture))
+    return pd.concat(tables, ignore_index=True)
 
 
 def read_evaluation(layout: Layout, name: str, *, seed: int) -> AnnData:

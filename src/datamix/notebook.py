@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from datamix.errors import DatamixError
+from nbformat import NotebookNode
+
+from datamix.errors import DatamixError, NotInProfileError
 from datamix.files import replacing
 from datamix.layout import Layout
 
@@ -20,6 +22,7 @@ def run_notebook(layout: Layout, name: str) -> Path:
     Returns
     -------
     The executed notebook, `results/<profile>/notebooks/<name>.ipynb`. An earlier one is replaced only on success.
+    Where the profile has no data for its subject, only its title, its question and the reason.
 
     Raises
     ------
@@ -40,7 +43,8 @@ def run_notebook(layout: Layout, name: str) -> Path:
     with replacing(path) as beside:
         draft = beside.with_suffix(".draft.ipynb")
         try:
-            jupytext.write(jupytext.read(script), draft)
+            notebook = jupytext.read(script)
+            jupytext.write(notebook, draft)
             papermill.execute_notebook(
                 draft,
                 beside,
@@ -50,6 +54,9 @@ def run_notebook(layout: Layout, name: str) -> Path:
                 progress_bar=False,
             )
         except (papermill.PapermillExecutionError, CellExecutionError) as error:
+            if getattr(error, "ename", None) == NotInProfileError.__name__:
+                jupytext.write(_without_results(notebook, str(getattr(error, "evalue", error))), beside)
+                return path
             beside.replace(failed)
             msg = f"notebooks/{name}.py failed for profile {layout.profile.name}: {_last_line(error)}"
             raise DatamixError(msg, fix=f"look into {failed}") from error
@@ -57,6 +64,15 @@ def run_notebook(layout: Layout, name: str) -> Path:
             draft.unlink(missing_ok=True)
         failed.unlink(missing_ok=True)
     return path
+
+
+def _without_results(notebook: NotebookNode, reason: str) -> NotebookNode:
+    """Keep the title and the question, and say why there is nothing more."""
+    from nbformat.v4 import new_markdown_cell, new_notebook
+
+    question = next(cell for cell in notebook.cells if cell.cell_type == "markdown")
+    note = f":::{{admonition}} Not in this profile\n:class: warning\n{reason}\n:::"
+    return new_notebook(cells=[question, new_markdown_cell(note)], metadata=notebook.metadata)
 
 
 def _last_line(error: Exception) -> str:

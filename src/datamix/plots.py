@@ -18,16 +18,17 @@ GROUPS = {"baseline": "Baseline", "alone": "Added set alone", "added": "Baseline
 
 def label_mixtures(table: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     """Add what a reader sees: `evaluation_label`, and `mixture_label` (`+ TF atlas` within the group of additions)."""
-    added = {name: part.label for name, part in (*profile.baselines.items(), *profile.added.items())}
+    added = {name: part.label for name, part in profile.added.items()}
+    added |= {name: part.label for name, part in profile.baselines.items()}
 
     def label(mixture: str) -> str:
         _, plus, name = mixture.rpartition("+")
         return f"+ {added[name]}" if plus else added[name]
 
-    return table.assign(
-        evaluation_label=[profile.evaluations[e].label for e in table["evaluation"]],
-        mixture_label=[label(m) for m in table["mixture"]],
-    )
+    labelled = table.assign(mixture_label=[label(m) for m in table["mixture"]])
+    if "evaluation" in table:
+        labelled["evaluation_label"] = [profile.evaluations[e].label for e in table["evaluation"]]
+    return labelled
 
 
 def heat_map(table: pd.DataFrame) -> Figure:
@@ -53,9 +54,10 @@ def heat_map(table: pd.DataFrame) -> Figure:
     limit = float(np.clip(np.ceil(changes.max()), 1, 5)) if changes.notna().any() else 1.0
     for ax, group in zip(axes[0], present, strict=True):
         part = table[table["group"] == group]
-        order = {"index": part["evaluation_label"].unique(), "columns": part["mixture_label"].unique()}
         median, change = (
-            part.pivot(index="evaluation_label", columns="mixture_label", values=v).reindex(**order)
+            part.pivot(index="evaluation_label", columns="mixture_label", values=v).reindex(
+                index=part["evaluation_label"].unique(), columns=part["mixture_label"].unique()
+            )
             for v in ("median", "log2_fold_change")
         )
         ax.set_facecolor("#E6E6E6")  # where there is no fold change
@@ -195,6 +197,37 @@ def seed_scatter(table: pd.DataFrame, profile: Profile) -> Figure:
     return fig
 
 
+def seed_medians(table: pd.DataFrame, profile: Profile) -> Figure:
+    """Draw the median R² of every trained model, the seeds of a mixture joined, a panel an evaluation set.
+
+    Parameters
+    ----------
+    table
+        A row a (evaluation, mixture, seed): `evaluation_label`, `mixture_label`, `median`.
+
+    Returns
+    -------
+    The figure, 183 mm wide.
+    """
+    evaluations = table["evaluation"].unique()
+    mixtures = table.drop_duplicates("mixture")
+    fig, axes = style.figure(
+        width=style.WIDE, height=20 + 4.2 * len(mixtures), ncols=len(evaluations), sharey=True, squeeze=False
+    )
+    places = {mixture: i for i, mixture in enumerate(mixtures["mixture"])}
+    for ax, evaluation in zip(axes[0], evaluations, strict=True):
+        for mixture, part in table[table["evaluation"] == evaluation].groupby("mixture", sort=False):
+            colour = style.colour(str(mixture), profile=profile)
+            y = [places[str(mixture)]] * len(part)
+            ax.plot(part["median"], y, "-", color=colour, linewidth=1.2)
+            ax.plot(part["median"], y, "o", color=colour, markersize=3)
+        ax.set(title=table.loc[table["evaluation"] == evaluation, "evaluation_label"].iloc[0], xlim=(0, None))
+    axes[0, 0].set_yticks(range(len(mixtures)), mixtures["mixture_label"].tolist())
+    axes[0, 0].invert_yaxis()
+    fig.supxlabel("Median R² of one trained model", fontsize=6)
+    return fig
+
+
 def training_curves(table: pd.DataFrame, profile: Profile) -> Figure:
     """Draw the loss of each model against epochs, a row a baseline: training cells left, held-out cells right.
 
@@ -267,7 +300,7 @@ def qc_distributions(table: pd.DataFrame, *, min_counts: float, max_mito: float)
     Parameters
     ----------
     table
-        A row a cell: `dataset`, `total_counts`, `mito_fraction` (0 to 1).
+        A row a (dataset, quantile): `quantile` (0.05, 0.25, 0.5, 0.75, 0.95), `total_counts`, `mito_fraction` (0 to 1).
     min_counts, max_mito
         Thresholds of QC.
 
@@ -281,12 +314,14 @@ def qc_distributions(table: pd.DataFrame, *, min_counts: float, max_mito: float)
         "total_counts": ("Total counts of a cell", min_counts),
         "mito_fraction": ("Mitochondrial fraction", max_mito),
     }
+    lines = {"linewidth": 0.6}
     for ax, (column, (name, threshold)) in zip(axes, columns.items(), strict=True):
-        values = [table.loc[table["dataset"] == d, column].to_numpy() for d in datasets]
-        ax.boxplot(
-            values, orientation="horizontal", whis=(5, 95), showfliers=False, widths=0.6,
-            positions=np.arange(len(datasets)), medianprops={"color": "#D55E00"},
-            boxprops={"linewidth": 0.5}, whiskerprops={"linewidth": 0.5}, capprops={"linewidth": 0.5},
+        quantiles = table.pivot(index="dataset", columns="quantile", values=column).loc[datasets]
+        names = dict(zip(quantiles.columns, ("whislo", "q1", "med", "q3", "whishi"), strict=True))
+        ax.bxp(
+            quantiles.rename(columns=names).to_dict("records"), positions=np.arange(len(datasets)), widths=0.6,
+            orientation="horizontal", showfliers=False, medianprops={"color": "#D55E00"}, boxprops=lines,
+            whiskerprops=lines, capprops=lines,
         )  # fmt: skip
         ax.axvline(threshold, color=style.NEUTRAL, linestyle=":", linewidth=0.8)
         ax.set_xlabel(name)

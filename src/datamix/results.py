@@ -1,13 +1,15 @@
 """What a notebook reads: the tables of one profile, with an error that names the command where one is missing."""
 
+import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from anndata import AnnData
 
 from datamix.corpus import read_corpus
-from datamix.errors import DatamixError
+from datamix.errors import DatamixError, NotInProfileError
 from datamix.files import read_json, sha256
 from datamix.layout import Layout
 from datamix.mixture import Mixture, list_mixtures
@@ -56,13 +58,26 @@ class Results:
 
     @property
     def datasets(self) -> dict[str, str]:
-        """Ids of the datasets behind the results, each with the sha256 of its corpus; those not prepared are left out."""
+        """Ids of the datasets behind the results, with the sha256 of their corpora; those not prepared are left out."""
         corpora = {d: self.layout.corpus(d) for d in self.profile.datasets}
         return {dataset: _hash(path, path.stat().st_mtime_ns) for dataset, path in corpora.items() if path.is_file()}
 
     def mixtures(self, baseline: str) -> list[Mixture]:
         """List the mixtures on a baseline in the column order of Figure 2A."""
         return list_mixtures(self.profile, baseline)
+
+    def require_baseline(self, baseline: str) -> None:
+        """End the notebook here, without failing, where the profile has no such baseline.
+
+        Raises
+        ------
+        NotInProfileError
+            With the reason that the profile gives under `missing`.
+        """
+        if baseline not in self.profile.baselines:
+            reason = self.profile.missing.get(baseline, "")
+            msg = f"Profile {self.profile.name} has no {baseline} baseline. {reason}".strip()
+            raise NotInProfileError(msg)
 
     def scores(self, baseline: str) -> pd.DataFrame:
         """Read the reconstruction scores of a baseline, a row a (mixture, seed, evaluation, cell)."""
@@ -98,6 +113,14 @@ class Results:
     def corpus(self, dataset: str) -> AnnData:
         """Read a corpus: raw counts of the cells that passed QC."""
         return read_corpus(self._existing(self.layout.corpus(dataset)))
+
+    def corpus_obs(self, dataset: str) -> pd.DataFrame:
+        """Read the annotation of a corpus's cells, without their counts."""
+        return read_corpus(self._existing(self.layout.corpus(dataset)), backed=True).obs
+
+    def corpus_record(self, dataset: str) -> dict[str, Any]:
+        """Read what a corpus was made from: input hashes, cells read and kept, genes dropped."""
+        return json.loads(read_corpus(self._existing(self.layout.corpus(dataset)), backed=True).uns["datamix"])
 
     def genes(self) -> pd.DataFrame:
         """Read the genes that the models use: columns `gene`, `symbol`."""

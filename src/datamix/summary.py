@@ -30,9 +30,10 @@ def summarise(
 
     Returns
     -------
-    A row a (evaluation, mixture): `median`, `low`, `high`, `mean` (over cells, averaged over seeds), `seed_range`
-    (largest minus smallest median of a seed), `cells`, `without_value`, `seeds`, `log2_fold_change` of the median
-    against the baseline (NaN where either is not above zero), and `group`, `added` of the mixture.
+    A row a (evaluation, mixture): `median`, `low`, `high`; `gain`, `gain_low`, `gain_high` (over the baseline);
+    `log2_fold_change` (of the same; NaN where either is not above zero); `mean` (over cells, averaged over
+    seeds); `seed_range` (largest minus smallest median of a seed); `seeds`, `cells`, `without_value`; and `group`,
+    `added` of the mixture.
     """
     rows = []
     for evaluation, table in scores.groupby("evaluation", sort=False):
@@ -40,6 +41,7 @@ def summarise(
         per_seed = np.nanmedian(cube, axis=2)
         resampled = _bootstrap(cube, resamples=resamples)
         low, high = np.nanpercentile(resampled, [2.5, 97.5], axis=0)
+        gain_low, gain_high = np.nanpercentile(resampled - resampled[:, :1], [2.5, 97.5], axis=0)
         base = per_seed[0].mean()
         for i, mixture in enumerate(mixtures):
             median = per_seed[i].mean()
@@ -52,6 +54,9 @@ def summarise(
                     "median": median,
                     "low": low[i],
                     "high": high[i],
+                    "gain": median - base,
+                    "gain_low": gain_low[i],
+                    "gain_high": gain_high[i],
                     "mean": np.nanmean(cube[i], axis=1).mean(),
                     "seed_range": np.ptp(per_seed[i]),
                     "log2_fold_change": np.log2(median / base) if min(median, base) > 0 else np.nan,
@@ -72,7 +77,7 @@ def by_cell_type(scores: pd.DataFrame, *, measure: str = "r2") -> pd.DataFrame:
     """
     keys = ["evaluation", "cell_type", "mixture"]
     groups = scores.groupby(keys, sort=False, observed=True)
-    quartiles = groups[measure].quantile([0.25, 0.5, 0.75]).unstack()
+    quartiles = groups[measure].quantile(np.array([0.25, 0.5, 0.75])).unstack()
     quartiles.columns = pd.Index(["low", "median", "high"])
     return groups["cell"].nunique().rename("cells").to_frame().join(quartiles).reset_index()
 
@@ -93,6 +98,37 @@ def seed_pairs(scores: pd.DataFrame, *, measure: str = "r2") -> pd.DataFrame:
         for seed, name in zip(seeds, ("first", "second"), strict=True)
     )
     return first.merge(second, on=keys, validate="one_to_one")
+
+
+def seed_medians(scores: pd.DataFrame, *, measure: str = "r2") -> pd.DataFrame:
+    """Give the median over cells of every trained model: a row a (evaluation, mixture, seed), column `median`."""
+    groups = scores.groupby(["evaluation", "mixture", "seed"], sort=False, observed=True)
+    return groups[measure].median().rename("median").reset_index()
+
+
+def last_improvement(history: pd.DataFrame, *, share: float = 0.1) -> pd.Series:
+    """Give how much the held-out loss of each model fell over the last epochs, as a fraction of the loss.
+
+    Parameters
+    ----------
+    history
+        A row a (baseline, mixture, seed, epoch), with `elbo_validation`.
+    share
+        The last part of the epochs, 0 to 1.
+
+    Returns
+    -------
+    A value a (baseline, mixture, seed): positive where the loss fell.
+    """
+
+    def fall(curve: pd.DataFrame) -> float:
+        known = curve.dropna(subset=["elbo_validation"])
+        start = known[known["epoch"] <= (1 - share) * curve["epoch"].max()]
+        before, last = (start if len(start) else known)["elbo_validation"].iloc[-1], known["elbo_validation"].iloc[-1]
+        return (before - last) / last
+
+    columns = ["epoch", "elbo_validation"]
+    return history.groupby(["baseline", "mixture", "seed"], sort=False)[columns].apply(fall)
 
 
 def published_r2(baseline: str) -> pd.DataFrame:

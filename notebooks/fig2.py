@@ -1,0 +1,210 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3 ---
+
+# %% [markdown]
+# # Figure 2: what each training mixture predicts
+#
+# Does a model that has seen more kinds of cells predict a cell better, and which cells?
+# Each model of the Blood Baseline is asked to reconstruct cells that no model was trained on.
+# A cell counts as well predicted where the predicted expression of its most variable genes correlates with what was measured.
+#
+# **Input:** per-cell scores of all models (`scores/reconstruction.parquet`).
+# **Output:** panels 2a–2c, and the values that the text quotes.
+
+# %% tags=["parameters"]
+profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
+
+# %%
+from datamix.panels import save_panel
+from datamix.results import Results
+from datamix.summary import by_cell_type, published_r2, summarise
+from datamix.values import record
+from datamix import plots
+
+results = Results(profile, notebook="fig2")
+baseline = "blood"
+mixtures = results.mixtures(baseline)
+scores = results.scores(baseline)
+
+# %% [markdown]
+# ## Mixtures and evaluation sets
+#
+# The statistic is the median R² over the cells of an evaluation set, averaged over {val}`fig2.seeds` trained seeds.
+# Intervals (95 %) come from a bootstrap over seeds and cells, paired between mixtures.
+
+# %%
+summary = plots.label_mixtures(summarise(scores, mixtures), results.profile)
+summary = summary.merge(published_r2(baseline), on=["evaluation", "mixture"], how="left")
+
+# %%
+cells = scores.drop_duplicates("cell").shape[0]
+save_panel(
+    plots.heat_map(summary),
+    "2a",
+    data=summary,
+    alt=f"Heat map of the median reconstruction R² of {len(mixtures)} models in columns on "
+    f"{summary['evaluation'].nunique()} evaluation sets in rows; colour is the log2 fold change against the baseline.",
+    caption=f"**Reconstruction R² of the Blood Baseline.** Median over cells, averaged over seeds, printed; "
+    f"colour: log2 fold change against the baseline. {len(mixtures)} models, {cells:,} evaluation cells.",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} 2a
+# ```
+
+# %% tags=["remove-cell"]
+for row in summary.itertuples():
+    published = None if row.published != row.published else row.published
+    record(
+        f"fig2.{row.evaluation}.{row.mixture}",
+        row.median,
+        unit="median R²",
+        published=published,
+        tolerance=None if published is None else 0.05,
+        results=results,
+    )
+base = summary[summary["group"] == "baseline"].set_index("evaluation")
+control = summary[summary["mixture"] == f"{baseline}+{baseline}"].set_index("evaluation")
+additions = summary[(summary["group"] == "added") & (summary["mixture"] != f"{baseline}+{baseline}")]
+best = additions.loc[additions["gain"].idxmax()]
+worst = additions.loc[additions["gain"].idxmin()]
+seen, unseen = base["median"].idxmax(), base["median"].idxmin()
+record("fig2.seeds", len(results.profile.seeds), unit="seeds", results=results)
+for name, where in (("seen", seen), ("unseen", unseen)):
+    record(f"fig2.{name}.label", base.loc[where, "evaluation_label"], unit="", results=results)
+    for column in ("median", "low", "high"):
+        record(f"fig2.{name}.{column}", base.loc[where, column], unit="median R²", results=results)
+for name, row in (("best", best), ("worst", worst)):
+    record(f"fig2.{name}.mixture", row["mixture_label"], unit="", results=results)
+    record(f"fig2.{name}.evaluation", row["evaluation_label"], unit="", results=results)
+    for column in ("median", "gain", "gain_low", "gain_high"):
+        record(f"fig2.{name}.{column}", row[column], unit="median R²", results=results)
+record("fig2.best.baseline", base.loc[best["evaluation"], "median"], unit="median R²", results=results)
+strongest = control["gain"].abs().idxmax()
+record("fig2.control.evaluation", control.loc[strongest, "evaluation_label"], unit="", results=results)
+for column in ("gain", "gain_low", "gain_high"):
+    record(f"fig2.control.{column}", control.loc[strongest, column], unit="median R²", results=results)
+clear = additions[(additions["gain_low"] > 0) | (additions["gain_high"] < 0)]
+record("fig2.clear.up", int((clear["gain"] > 0).sum()), unit="pairs", results=results)
+record("fig2.clear.down", int((clear["gain"] < 0).sum()), unit="pairs", results=results)
+record("fig2.pairs", len(additions), unit="pairs", results=results)
+
+# %% [markdown]
+# The baseline predicts {val}`fig2.seen.label` best, with a median R² of {val}`fig2.seen.median:.2f` ({val}`fig2.seen.low:.2f` to {val}`fig2.seen.high:.2f`), and {val}`fig2.unseen.label` worst, with {val}`fig2.unseen.median:.2f` ({val}`fig2.unseen.low:.2f` to {val}`fig2.unseen.high:.2f`).
+#
+# Of {val}`fig2.pairs` pairs of an added set and an evaluation set, {val}`fig2.clear.up` rise and {val}`fig2.clear.down` fall by more than their interval.
+# The largest gain is {val}`fig2.best.mixture` on {val}`fig2.best.evaluation`: from {val}`fig2.best.baseline:.2f` to {val}`fig2.best.median:.2f`, a difference of {val}`fig2.best.gain:.3f` ({val}`fig2.best.gain_low:.3f` to {val}`fig2.best.gain_high:.3f`).
+# At the other end stands {val}`fig2.worst.mixture` on {val}`fig2.worst.evaluation`, with a difference of {val}`fig2.worst.gain:.3f` ({val}`fig2.worst.gain_low:.3f` to {val}`fig2.worst.gain_high:.3f`).
+#
+# How much of such a difference is only more cells and more training steps?
+# The control adds the second half of the baseline's own cells; its largest change, on {val}`fig2.control.evaluation`, is {val}`fig2.control.gain:.3f` ({val}`fig2.control.gain_low:.3f` to {val}`fig2.control.gain_high:.3f`).
+# A gain no larger than this says nothing about composition.
+#
+# ### Beside the published values
+#
+# A draft of the paper's heat map prints these values; whether they are means or medians over cells is not stated.
+# They come from other cells than ours unless the profile is `paper`: compare the pattern, not the numbers.
+
+# %% tags=["hide-input"]
+beside = summary.pivot(index="evaluation_label", columns="mixture_label", values=["median", "published"])
+beside = beside.reindex(
+    index=summary["evaluation_label"].unique(),
+    columns=[(v, m) for m in summary["mixture_label"].unique() for v in ("median", "published")],
+)
+beside.columns = [f"{mixture}, {'ours' if value == 'median' else 'published'}" for value, mixture in beside.columns]
+beside.rename_axis("Evaluation set").T.style.format("{:.2f}", na_rep="–")
+
+# %% [markdown]
+# ## Cell by cell type
+#
+# A median over a set hides which cells it stands for.
+# For each cell type: the baseline in grey, and the mixtures whose added set changes most on any evaluation set.
+
+# %%
+strongest = additions.loc[additions["gain"].abs().groupby(additions["mixture"]).idxmax()].nlargest(2, "gain")
+shown = [baseline, *strongest["mixture"]]
+types = by_cell_type(scores[scores["mixture"].isin(shown)])
+types = plots.label_mixtures(types, results.profile)
+save_panel(
+    plots.cell_types(types, results.profile, shown=shown),
+    "2b",
+    data=types,
+    alt="Median and quartiles of the R² of cells of each cell type, one column an evaluation set, "
+    f"for {', '.join(shown)}.",
+    caption="**Reconstruction R² of each cell type** (number of cells in brackets): "
+    "median and quartiles over cells and seeds, types sorted by the baseline.",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} 2b
+# ```
+#
+# ## One cell, gene by gene
+#
+# What does such an R² look like?
+# The cell below is the one of median R² in {val}`fig2.best.evaluation` under the mixture that gains most there.
+
+# %%
+from datamix.grid import predict_cell
+
+chosen = scores[(scores["evaluation"] == best["evaluation"]) & (scores["mixture"] == best["mixture"])]
+chosen = chosen[chosen["seed"] == results.profile.seeds[0]].sort_values("r2")
+cell = chosen["cell"].iloc[len(chosen) // 2]
+genes = predict_cell(
+    results.layout, baseline, seed=results.profile.seeds[0], evaluation=best["evaluation"], cell=cell,
+    mixtures=[baseline, best["mixture"]],
+)  # fmt: skip
+genes = plots.label_mixtures(genes, results.profile)
+save_panel(
+    plots.reconstruction_scatter(genes, results.profile),
+    "2c",
+    data=genes,
+    alt="Predicted against observed expression of the most variable genes of one cell, under two models.",
+    caption=f"**Reconstruction of one cell**, {chosen.iloc[len(chosen) // 2]['cell_type']} of {best['evaluation_label']}: "
+    "each point is one of the most variable genes; dotted: identity.",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} 2c
+# ```
+#
+# R² here is a squared correlation: it does not ask whether the prediction is on the right scale, and it loses the sign.
+# The source data of every panel, and the scores of every cell, also hold the correlation with its sign, the same from the posterior mean, and the correlation of each cell with nothing more than the mean profile of the training cells:
+
+# %% tags=["hide-input"]
+simple = scores.assign(r2_profile=scores["r_profile"] ** 2).groupby(["evaluation", "mixture"], sort=False)
+columns = {"r2": "R², posterior sample", "r2_mean": "R², posterior mean", "r": "r", "r2_profile": "R², mean profile"}
+table = simple[list(columns)].median().rename(columns=columns).loc[lambda t: t.index.get_level_values(1) == baseline]
+table = table.droplevel(1).rename(index=lambda e: results.profile.evaluations[e].label)
+for label, row in zip(scores["evaluation"].unique(), table.itertuples(index=False), strict=True):
+    record(f"fig2.simple.{label}", row[3], unit="median R² of the mean profile", results=results)
+table.rename_axis("Evaluation set").style.format("{:.2f}")
+
+# %% [markdown]
+# ## Use it on your own data
+#
+# A corpus or an evaluation set of your own is an entry in `data_manifest.yaml` and a line in a profile; then
+# `make figure FIG=fig2 PROFILE=yours`.
+# To draw the heat map from a table of your own:
+#
+# ```python
+# import pandas as pd from datamix import plots
+#
+# table = pd.read_csv("results/demo/panels/fig2a.csv") plots.heat_map(table).savefig("fig2a.svg")
+# ```
+
+# %% tags=["hide-input"]
+from datamix.provenance import versions
+
+versions()

@@ -1,0 +1,105 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+
+# %% [markdown]
+# # Figure S2: one seed against another
+#
+# How far do two trainings of the same mixture agree, cell by cell?
+# Every model of the Blood Baseline was trained once for each seed, on cells drawn with that seed.
+# If a cell's R² depended on the mixture alone, the points would lie on the identity line.
+#
+# **Input:** per-cell scores (`scores/reconstruction.parquet`).
+# **Output:** panels S2a and S2b, and the values that the text quotes.
+
+# %% tags=["parameters"]
+profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
+
+# %%
+from datamix import plots
+from datamix.panels import save_panel
+from datamix.results import Results
+from datamix.summary import seed_medians, seed_pairs
+from datamix.values import record
+
+results = Results(profile, notebook="figS2")
+baseline = "blood"
+
+# %%
+scores = results.scores(baseline)
+pairs = plots.label_mixtures(seed_pairs(scores), results.profile)
+save_panel(
+    plots.seed_scatter(pairs, results.profile),
+    "S2a",
+    data=pairs,
+    alt="Scatter of the R² of each cell under two models that differ by seed, one panel an evaluation set.",
+    caption="**R² of each cell under two trained models**, first seed against second, for all mixtures. "
+    "Circles: a set alone; triangles: baseline + added set; dotted: identity.",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} S2a
+# ```
+
+# %%
+medians = plots.label_mixtures(seed_medians(scores), results.profile)
+save_panel(
+    plots.seed_medians(medians, results.profile),
+    "S2b",
+    data=medians,
+    alt="Median R² of every trained model; the seeds of a mixture are joined by a line.",
+    caption="**Median R² of every trained model.** A line joins the seeds of a mixture.",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} S2b
+# ```
+#
+# The correlation between the seeds, over the cells of one evaluation set and mixture, is {val}`figS2.correlation:.2f` in the median and {val}`figS2.correlation_min:.2f` at its lowest.
+# The medians of two seeds differ by {val}`figS2.range:.3f` in the median over mixtures and evaluation sets, and by {val}`figS2.range_max:.3f` at most, for {val}`figS2.range_max.mixture` on {val}`figS2.range_max.evaluation`.
+# A difference between mixtures that is smaller than this cannot be told from a difference between seeds.
+#
+# In the published scripts the second seed's scores come from the first seed's model, so that they differ only by the posterior sample.
+# Here each seed has a model of its own.
+
+# %% tags=["remove-cell"]
+correlation = pairs.groupby(["evaluation", "mixture"])[["first", "second"]].apply(
+    lambda t: t["first"].corr(t["second"])
+)
+record("figS2.correlation", correlation.median(), unit="Pearson's r", results=results)
+record("figS2.correlation_min", correlation.min(), unit="Pearson's r", results=results)
+spread = medians.groupby(["evaluation_label", "mixture_label"])["median"].agg(lambda m: m.max() - m.min())
+record("figS2.range", spread.median(), unit="median R²", results=results)
+record("figS2.range_max", spread.max(), unit="median R²", results=results)
+record("figS2.range_max.evaluation", spread.idxmax()[0], unit="", results=results)
+record("figS2.range_max.mixture", spread.idxmax()[1], unit="", results=results)
+
+# %% [markdown]
+# ## Use it on your own data
+#
+# `make figure FIG=figS2 PROFILE=yours`, where the profile names at least two seeds; or draw it from the source data:
+#
+# ```python
+# import pandas as pd
+# from datamix import plots
+# from datamix.profile import read_profile
+#
+# table = pd.read_csv("results/demo/panels/figS2a.csv")
+# plots.seed_scatter(table, read_profile("demo")).savefig("figS2a.svg")
+# ```
+
+# %% tags=["hide-input"]
+from datamix.provenance import versions
+
+versions()

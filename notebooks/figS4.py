@@ -1,0 +1,103 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+
+# %% [markdown]
+# # Figure S4: the same, from an atlas of all tissues
+#
+# Is what an added set brings still new to a model that has already seen every normal tissue?
+# The Atlas Baseline replaces blood by cells of all normal tissues, bone marrow included; everything else is as in Figure 2.
+# No published values are known for it.
+#
+# **Input:** per-cell scores (`scores/reconstruction.parquet`).
+# **Output:** panels S4a and S4b, and the values that the text quotes.
+
+# %% tags=["parameters"]
+profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
+
+# %%
+from datamix import plots
+from datamix.panels import save_panel
+from datamix.results import Results
+from datamix.summary import by_cell_type, summarise
+from datamix.values import record
+
+results = Results(profile, notebook="figS4")
+baseline = "atlas"
+results.require_baseline(baseline)
+
+# %%
+mixtures = results.mixtures(baseline)
+scores = results.scores(baseline)
+summary = plots.label_mixtures(summarise(scores, mixtures), results.profile)
+save_panel(
+    plots.heat_map(summary),
+    "S4a",
+    data=summary,
+    alt=f"Heat map of the median reconstruction R² of {len(mixtures)} models on {summary['evaluation'].nunique()} "
+    "evaluation sets; colour is the log2 fold change against the Atlas Baseline.",
+    caption="**Reconstruction R² of the Atlas Baseline.** Median over cells, averaged over seeds, printed; "
+    "colour: log2 fold change against the baseline.",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} S4a
+# ```
+
+# %% tags=["remove-cell"]
+for row in summary.itertuples():
+    record(f"figS4.{row.evaluation}.{row.mixture}", row.median, unit="median R²", results=results)
+additions = summary[(summary["group"] == "added") & (summary["mixture"] != f"{baseline}+{baseline}")]
+best = additions.loc[additions["gain"].idxmax()]
+record("figS4.best.mixture", best["mixture_label"], unit="", results=results)
+record("figS4.best.evaluation", best["evaluation_label"], unit="", results=results)
+for column in ("gain", "gain_low", "gain_high"):
+    record(f"figS4.best.{column}", best[column], unit="median R²", results=results)
+blood = summarise(results.scores("blood"), results.mixtures("blood"))
+starts = [table[table["group"] == "baseline"].set_index("evaluation")["median"] for table in (blood, summary)]
+change = (starts[1] - starts[0]).rename(lambda e: results.profile.evaluations[e].label)
+record("figS4.start.evaluation", change.abs().idxmax(), unit="", results=results)
+record("figS4.start.change", change[change.abs().idxmax()], unit="median R²", results=results)
+
+# %% [markdown]
+# Against the Blood Baseline, starting from the atlas changes the median R² most on {val}`figS4.start.evaluation`, by {val}`figS4.start.change:.3f`.
+# The largest gain of an added set is {val}`figS4.best.mixture` on {val}`figS4.best.evaluation`, with {val}`figS4.best.gain:.3f` ({val}`figS4.best.gain_low:.3f` to {val}`figS4.best.gain_high:.3f`).
+#
+# ## Cell by cell type
+
+# %%
+shown = [baseline, best["mixture"]]
+types = by_cell_type(scores[scores["mixture"].isin(shown)])
+types = plots.label_mixtures(types, results.profile)
+save_panel(
+    plots.cell_types(types, results.profile, shown=shown),
+    "S4b",
+    data=types,
+    alt=f"Median and quartiles of the R² of cells of each cell type for {' and '.join(shown)}.",
+    caption="**Reconstruction R² of each cell type**, Atlas Baseline: "
+    "median and quartiles over cells and seeds, types sorted by the baseline.",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} S4b
+# ```
+#
+# ## Use it on your own data
+#
+# The Atlas Baseline is a second entry under `baselines` in the profile; `make figure FIG=figS4 PROFILE=yours` draws it.
+
+# %% tags=["hide-input"]
+from datamix.provenance import versions
+
+versions()

@@ -1,0 +1,166 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Figure 1: the framework
+#
+# What should a generative model of single cells be trained on?
+# The paper takes human haematopoiesis, where cell states and their order are known, trains the same model on different mixtures of data, and asks each what it can say of cells that it has not seen.
+# This page draws the framework from the very profile and manifest that the rest of the book was computed from.
+#
+# **Input:** `config/<profile>.yaml`, `data_manifest.yaml`.
+# **Output:** panels 1a–1d.
+
+# %% tags=["parameters"]
+profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
+
+# %%
+import pandas as pd
+
+from datamix import diagrams
+from datamix.manifest import read_manifest
+from datamix.panels import save_panel
+from datamix.results import Results
+from datamix.values import record
+
+results = Results(profile, notebook="framework")
+settings = results.profile
+manifest = read_manifest(results.root)
+
+# %% [markdown]
+# ## Training sources on the haematopoietic tree
+
+# %%
+titles = {dataset: manifest.dataset(dataset).title for dataset in settings.training_datasets}
+sources = diagrams.training_sources(settings, titles)
+save_panel(
+    diagrams.tree(sources, settings),
+    "1a",
+    data=sources,
+    alt="Haematopoietic tree from the embryonic stem cell to mature blood cells; coloured squares mark the states that "
+    f"each training source covers: {', '.join(sources['label'])}.",
+    caption="**The haematopoietic tree and the training sources.** A square under a state: the source of that colour covers it.",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} 1a
+# ```
+#
+# Each of {val}`framework.baselines` baselines gives {val}`framework.mixtures` mixtures: the baseline alone, each added set alone, the baseline with each added set, and, as the control, the baseline with more of its own cells.
+# A training block holds {val}`framework.cells` cells.
+
+# %% tags=["remove-cell"]
+cells = settings.cells if settings.cells == "all" else f"{settings.cells:,}"
+record("framework.cells", cells, unit="cells", results=results)
+record("framework.baselines", len(settings.baselines), unit="baselines", results=results)
+record("framework.mixtures", len(results.mixtures(next(iter(settings.baselines)))), unit="mixtures", results=results)
+record("framework.evaluations", len(settings.evaluations), unit="sets", results=results)
+record("framework.seeds", len(settings.seeds), unit="seeds", results=results)
+record("framework.epochs", settings.training.max_epochs, unit="epochs", published=250, results=results)
+models = len(settings.baselines) * len(settings.seeds) * len(results.mixtures(next(iter(settings.baselines))))
+record("framework.models", models, unit="models", results=results)
+record("framework.n_top_genes", settings.scoring.n_top_genes, unit="genes", results=results)
+
+# %% [markdown]
+# ## The model
+#
+# The LDVAE is a variational autoencoder whose decoder is linear: every factor has one loading for every gene, so that what a factor means can be read off its genes {cite:p}`svensson2020`.
+
+# %%
+n_latent, n_layers = settings.training.n_latent, settings.training.n_layers
+model = pd.DataFrame(
+    [
+        ("Counts X", "cells × genes", "raw counts of a mixture"),
+        ("Encoder", f"{n_layers} × 128, ReLU", "on log(1 + x); BatchNorm,\ndropout 0.1"),
+        ("Factors Z", f"cells × {n_latent}", "one sample of N(μ, Σ)"),
+        ("Decoder W", f"{n_latent} × genes", "linear, without bias;\nBatchNorm, softmax"),
+        ("Shares ρ", "cells × genes", "expected share of each gene;\ncounts negative binomial"),
+    ],
+    columns=["part", "shape", "meaning"],
+)
+save_panel(
+    diagrams.ldvae(model),
+    "1b",
+    data=model,
+    alt="The linearly decoded variational autoencoder: counts, encoder, factors, linear decoder, shares of genes.",
+    caption="**The linearly decoded variational autoencoder (LDVAE).**",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} 1b
+# ```
+#
+# ## Evaluation sets
+#
+# No model is trained on any cell of the {val}`framework.evaluations` evaluation sets.
+
+# %%
+sets = pd.DataFrame(
+    [
+        {"evaluation": name, "label": e.label, "group": e.group, "dataset": e.dataset, "note": e.note}
+        for name, e in settings.evaluations.items()
+    ]
+)
+save_panel(
+    diagrams.evaluation_sets(sets, settings),
+    "1c",
+    data=sets,
+    alt=f"The evaluation sets by group: {', '.join(sets['label'])}.",
+    caption="**Evaluation sets**, from what resembles the training cells to what does not.",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} 1c
+# ```
+#
+# ## Strategy
+
+# %%
+plan = pd.DataFrame(
+    [
+        ("How well are cells predicted?", "Reconstruction R² of every evaluation cell, against the baseline and a control", "Figures 2, S2, S4, S6"),
+        ("What do latent spaces hold?", "Embedding uniqueness: what one model's latent space has and another's lacks", "in preparation"),
+        ("Which genes carry it?", "Ranked loadings of the factors, and enriched gene sets", "in preparation"),
+    ],
+    columns=["question", "measure", "where"],
+)  # fmt: skip
+save_panel(
+    diagrams.strategy(plan),
+    "1d",
+    data=plan,
+    alt="The three questions of the paper, and what is computed for each.",
+    caption="**The analysis strategy**: three questions asked of every model.",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} 1d
+# ```
+#
+# ## What this profile lacks
+
+# %% tags=["hide-input"]
+lacking = pd.Series(settings.missing, name="why", dtype=str).rename_axis("part of the paper")
+lacking.to_frame() if len(lacking) else "Nothing: every part of the paper has a counterpart here."
+
+# %% [markdown]
+# ## Use it on your own data
+#
+# The drawing follows the profile: copy `config/demo.yaml`, name your datasets and what states they cover, and run `make figure FIG=framework PROFILE=yours`.
+
+# %% tags=["hide-input"]
+from datamix.provenance import versions
+
+versions()

@@ -99,7 +99,7 @@ def score_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
     A parquet file, a row a (mixture, evaluation, cell); columns as in `datamix.reconstruction.score`, and
     `r_profile`, the correlation of the cell with the mean profile of the training mixture (no model at all).
     """
-    genes = read_genes(layout)["gene"].to_numpy()
+    genes = pd.Index(read_genes(layout)["gene"])
     names = [m.name for m in list_mixtures(layout.profile, baseline)]
     folders = {name: layout.model(baseline, seed, name) for name in names}
     models = {name: ldvae.load(folder) for name, folder in folders.items()}
@@ -160,7 +160,7 @@ def predict_cell(
     `symbol`, `observed` and `predicted` (both log1p of counts per 10,000), and `r2` of the cell.
     """
     genes = read_genes(layout)
-    cells = reconstruction.align(read_evaluation(layout, evaluation, seed=seed), genes["gene"].to_numpy())
+    cells = reconstruction.align(read_evaluation(layout, evaluation, seed=seed), pd.Index(genes["gene"]))
     variable = reconstruction.variable_genes(cells, layout.profile.scoring.n_top_genes)
     chosen = np.flatnonzero(cells.var_names.isin(variable))
     row = cells.obs_names.get_loc(cell)

@@ -61,7 +61,7 @@ rule book:
 
 rule corpus:
     input:
-        code=lambda w: [*code("corpus"), *manifest.reader_sources(w.dataset)],
+        code=lambda w: [*code("preparation", "gene_names"), *manifest.reader_sources(w.dataset)],
     output:
         f"{OUT}/corpora/{{dataset}}.h5ad",
     params:

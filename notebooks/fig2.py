@@ -7,7 +7,8 @@
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
-#     name: python3 ---
+#     name: python3
+# ---
 
 # %% [markdown]
 # # Figure 2: what each training mixture predicts

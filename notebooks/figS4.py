@@ -10,7 +10,6 @@
 #     name: python3
 # ---
 
-
 # %% [markdown]
 # # Figure S4: the same, from an atlas of all tissues
 #

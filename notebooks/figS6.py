@@ -10,7 +10,6 @@
 #     name: python3
 # ---
 
-
 # %% [markdown]
 # # Figure S6: one seed against another, Atlas Baseline
 #

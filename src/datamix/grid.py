@@ -19,8 +19,9 @@ from datamix.evaluation_cells import log_normalised
 from datamix.files import read_json, replacing, sha256, write_json
 from datamix.layout import Layout
 from datamix.mixture import Mixture, Part, draw_blocks, list_mixtures
-from datamix.posterior import Decoder, Encoder, normal_deviates, sparse_tensor
+from datamix.posterior import Decoder
 from datamix.profile import Evaluation
+from datamix.scores import as_categories
 
 Say = Callable[[str], None]
 MEAN_PROFILE = "mean_profile.parquet"
@@ -126,18 +127,8 @@ def score_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
     scores = scores[first + [c for c in scores if c not in first]]
     path = layout.scores_of(baseline, seed)
     with replacing(path) as beside:
-        _as_categories(scores).to_parquet(beside, index=False)
+        as_categories(scores).to_parquet(beside, index=False)
     return path
-
-
-def collect_scores(layout: Layout) -> Path:
-    """Put the scores of all baselines and seeds into one table, `scores/reconstruction.parquet`."""
-    profile = layout.profile
-    paths = [layout.scores_of(b, s) for b in profile.baselines for s in profile.seeds]
-    scores = pd.concat([pd.read_parquet(p).astype({"seed": "int64"}) for p in paths], ignore_index=True)
-    with replacing(layout.scores) as beside:
-        _as_categories(scores).to_parquet(beside, index=False)
-    return layout.scores
 
 
 def predict_cell(
@@ -164,15 +155,13 @@ def predict_cell(
     variable = reconstruction.variable_genes(cells, layout.profile.scoring.n_top_genes)
     chosen = np.flatnonzero(cells.var_names.isin(variable))
     row = cells.obs_names.get_loc(cell)
-    counts = sp.csr_matrix(cells.X)[row]
-    observed = log_normalised(counts)[:, chosen].toarray()[0]
+    observed = log_normalised(sp.csr_matrix(cells.X)[row])[:, chosen].toarray()[0]
     tables = []
     for mixture in mixtures:
         model = ldvae.load(layout.model(baseline, seed, mixture))
-        noise = normal_deviates(cells.n_obs, model.module.n_latent, seed=seed)[[row]]
+        z = reconstruction.sample_latent(model, cells, seed=seed)[[row]]
         with torch.inference_mode():
-            mean, deviation = Encoder(model)(sparse_tensor(counts))
-            predicted = Decoder(model, chosen)(mean + deviation * torch.from_numpy(noise)).numpy()[0]
+            predicted = Decoder(model, chosen)(torch.from_numpy(z)).numpy()[0]
         table = genes.iloc[chosen].assign(observed=observed, predicted=predicted)
         table["r2"] = np.corrcoef(observed, predicted)[0, 1] ** 2
         tables.append(table.assign(evaluation=evaluation, cell=cell, mixture=mixture))
@@ -253,8 +242,3 @@ def _code_hash() -> str:
 def _is_made_from(folder: Path, key: str) -> bool:
     record = folder / "provenance.json"
     return record.is_file() and read_json(record).get("key") == key
-
-
-def _as_categories(scores: pd.DataFrame) -> pd.DataFrame:
-    text = [c for c in scores.columns if scores[c].dtype == object and c != "cell"]
-    return scores.astype(dict.fromkeys(text, "category"))

@@ -1,0 +1,157 @@
+"""Sphinx extension of the book: {val}, {panel}, {datasets}, {missing}, and mathematics without JavaScript.
+
+It finds the profile's results in the folder above the staged source, which `datamix.site` lays out.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinx.util.math import get_node_equation_number
+from sphinx.writers.html5 import HTML5Translator
+
+from datamix.errors import DatamixError
+from datamix.manifest import read_manifest
+from datamix.pages import datasets_table, figure_html, mathml, missing_list, read_panel
+from datamix.profile import read_profile
+from datamix.values import Values
+
+logger = logging.getLogger(__name__)
+
+
+def results_folder(env: BuildEnvironment) -> Path:
+    return Path(env.srcdir).parent
+
+
+class Val(SphinxRole):
+    """Print a recorded value: `key:.2f`, or `key|published:.2f` for what the paper reports in its place."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Look the value up."""
+        folder = results_folder(self.env)
+        for path in (folder / "values").glob("*.json"):
+            self.env.note_dependency(str(path))
+        try:
+            text = Values.read(folder).quote(self.text)
+        except DatamixError as error:
+            logger.warning("{val}: %s", error, location=self.get_location(), type="datamix", subtype="val")
+            text = f"⚠ {self.text}"
+        return [nodes.inline(self.rawtext, text, classes=["value"])], []
+
+
+class panel(nodes.Element, nodes.General):
+    """A figure panel; its children are the caption."""
+
+
+class Panel(SphinxDirective):
+    """Show a saved panel, named by its number, with caption, source line and downloads."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Read the panel and set its caption."""
+        name = self.arguments[0]
+        folder = results_folder(self.env)
+        try:
+            described = read_panel(folder, name)
+        except DatamixError as error:
+            logger.warning("{panel}: %s", error, location=self.get_location(), type="datamix", subtype="panel")
+            return []
+        for path in (folder / "panels" / f"fig{name}.json", folder / "notebooks" / f"{described['notebook']}.ipynb"):
+            self.env.note_dependency(str(path))
+        node = panel(ids=[f"fig-{name.lower()}"], described=described)
+        caption, messages = self.state.inline_text(described["caption"], self.lineno)
+        node += nodes.inline("", "", *caption)
+        self._label(node["ids"][0], f"Figure {name}", own_page=f"notebooks/{described['notebook']}")
+        return [node, *messages]
+
+    def _label(self, label: str, words: str, *, own_page: str) -> None:
+        """Let `{ref}` find the figure: on its notebook's page, where it is shown there too."""
+        domain: Any = self.env.get_domain("std")
+        if self.env.docname == own_page or domain.anonlabels.get(label, ("",))[0] != own_page:
+            domain.anonlabels[label] = (self.env.docname, label)
+            domain.labels[label] = (self.env.docname, label, words)
+
+
+def visit_panel(self: HTML5Translator, node: panel) -> None:
+    docname = self.builder.current_docname
+    before, after = figure_html(
+        node["described"], anchor=node["ids"][0], to_root="../" * docname.count("/"), page=docname
+    )
+    self.body.append(before)
+    self.context.append(after)
+
+
+def depart_panel(self: HTML5Translator, node: panel) -> None:
+    self.body.append(self.context.pop())
+
+
+_FROM_PROFILE = {"datasets": datasets_table, "missing": lambda profile, _: missing_list(profile)}
+
+
+class FromProfile(SphinxDirective):
+    """Show what the profile and the manifest say: `datasets`, a table, or `missing`, a list."""
+
+    def run(self) -> list[nodes.Node]:
+        """Parse the Markdown made from them."""
+        folder = results_folder(self.env)
+        root = folder.parent.parent
+        settings = root / "config" / f"{folder.name}.yaml"
+        for path in (settings, root / "data_manifest.yaml"):
+            self.env.note_dependency(str(path))
+        try:
+            lines = _FROM_PROFILE[self.name](read_profile(str(settings)), read_manifest(root))
+        except DatamixError as error:
+            logger.warning(
+                "{%s}: %s", self.name, error, location=self.get_location(), type="datamix", subtype=self.name
+            )
+            return []
+        container = nodes.container(classes=[self.name])
+        self.state.nested_parse(StringList(lines, source=self.get_source_info()[0]), self.content_offset, container)
+        return [container]
+
+
+def visit_math(self: HTML5Translator, node: nodes.math) -> None:
+    self.body.append(f'<span class="math">{_converted(node, display="inline")}</span>')
+    raise nodes.SkipNode
+
+
+def visit_math_block(self: HTML5Translator, node: nodes.math_block) -> None:
+    number = ""
+    if node.get("number"):
+        number = f'<span class="eqno">({get_node_equation_number(self, node)})</span>'
+    identifier = f' id="{node["ids"][0]}"' if node.get("ids") else ""
+    self.body.append(f'<div class="math"{identifier}>{_converted(node, display="block")}{number}</div>\n')
+    raise nodes.SkipNode
+
+
+def _converted(node: nodes.Element, *, display: str) -> str:
+    try:
+        return mathml(node.astext(), display=display)
+    except DatamixError as error:
+        logger.warning("mathematics: %s", error, location=node, type="datamix", subtype="math")
+        return ""
+
+
+def rewrite_all_when_navigation_changes(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Sphinx rewrites changed pages only; when a title changes, the sidebar of every page does."""
+    navigation = repr([(name, title.astext()) for name, title in sorted(env.titles.items())])
+    changed = getattr(env, "datamix_navigation", None) != navigation
+    env.datamix_navigation = navigation  # type: ignore[attr-defined]
+    return sorted(env.all_docs) if changed else []
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_role("val", Val())
+    app.add_directive("panel", Panel)
+    for name in _FROM_PROFILE:
+        app.add_directive(name, FromProfile)
+    app.add_node(panel, html=(visit_panel, depart_panel))
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
+    app.connect("env-updated", rewrite_all_when_navigation_changes)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

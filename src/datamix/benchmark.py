@@ -1,0 +1,381 @@
+"""Measure training and scoring beside stock scvi-tools: `python -m datamix.benchmark [--quick]`.
+
+Every comparison runs in one process order, stock and ours in turn, several times; medians and their ratios are printed
+and written to `results/bench/*.json`. All cells are simulated. These are measurements of one machine, never tests.
+"""
+
+import argparse
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import scanpy as sc
+import scipy.sparse as sp
+import torch
+from scvi.model import LinearSCVI
+
+from datamix import fast_training, ldvae, reconstruction
+from datamix.files import write_json
+from datamix.profile import Training, project_root, read_profile
+
+Table = list[dict[str, Any]]
+TRAINERS: tuple[tuple[str, Literal["fast", "scvi"]], ...] = (("stock", "scvi"), ("ours", "fast"))
+TWO_EPOCHS = Training(max_epochs=2, check_val_every_n_epoch=1000)
+FITS: dict[str, Callable[..., None]] = {"stock": ldvae.fit_stock, "ours": fast_training.fit}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured: sizes are (cells, genes)."""
+
+    repeats: int = 3
+    training: tuple[tuple[int, int], ...] = (
+        (10_000, 5_000),
+        (20_000, 5_000),
+        (40_000, 5_000),
+        (20_000, 2_000),
+        (20_000, 15_000),
+    )
+    together: tuple[int, int] = (10_000, 5_000)
+    scoring: tuple[tuple[int, int], ...] = ((10_000, 5_000), (20_000, 5_000), (40_000, 5_000))
+    optimum: tuple[int, int, int] = (3_000, 1_000, 40)
+    """Cells, genes, epochs."""
+    demo_epochs: int | None = None
+    """Nothing: those of the demo profile."""
+
+
+QUICK = Plan(
+    repeats=2,
+    training=((2_000, 1_000), (4_000, 1_000), (2_000, 3_000)),
+    together=(600, 1_000),
+    scoring=((1_000, 1_500), (2_000, 1_500)),
+    optimum=(1_000, 300, 15),
+    demo_epochs=10,
+)
+
+
+def simulate(cells: int, genes: int, *, seed: int = 0) -> ad.AnnData:
+    """Simulate counts as sparse as single-cell data: four gene programmes, about a tenth of the entries above zero.
+
+    Returns
+    -------
+    `(cells, genes)`, CSR, with `obs.cell_type` and `obs.donor`.
+    """
+    generator = np.random.default_rng(seed)
+    rates = np.exp(generator.normal(-3.2, 1.6, size=genes))
+    programmes = rates * np.exp(generator.normal(0, 0.7, size=(4, genes)))
+    blocks = []
+    for start in range(0, cells, 500):
+        n = min(500, cells - start)
+        means = generator.dirichlet(np.full(4, 0.3), size=n) @ programmes * generator.lognormal(0, 0.4, size=(n, 1))
+        blocks.append(
+            sp.csr_matrix(generator.poisson(means * generator.gamma(2, 0.5, size=means.shape)), dtype=np.float32)
+        )
+    counts = sp.vstack(blocks, format="csr")
+    counts[np.flatnonzero(counts.getnnz(axis=1) == 0), 0] = 1
+    obs = pd.DataFrame({"cell_type": "simulated", "donor": "simulated"}, index=[f"cell:{i}" for i in range(cells)])
+    return ad.AnnData(counts, obs=obs, var=pd.DataFrame(index=[f"gene{i:05d}" for i in range(genes)]))
+
+
+def training(plan: Plan) -> Table:
+    """One model, one thread: seconds an epoch of stock and ours, and of the matrix products alone."""
+    table = []
+    for cells, genes in plan.training:
+        (seconds,) = _in_processes(partial(_train_in_turn, repeats=plan.repeats), cells=cells, genes=genes)
+        middle = {name: float(np.median(values)) for name, values in seconds.items()}
+        table.append(
+            {
+                "cells": cells,
+                "genes": genes,
+                **{f"{name} s/epoch": value for name, value in middle.items()},
+                **{f"{name} cells/s": 0.9 * cells / middle[name] for name in FITS},
+                "times stock": middle["stock"] / middle["ours"],
+                "share of products": middle["products"] / middle["ours"],
+                "repeats": seconds,
+            }
+        )
+    return table
+
+
+def together(plan: Plan) -> Table:
+    """Ten models of one baseline on this machine's cores: seconds an epoch of all ten, and peak memory of a process.
+
+    Processes run side by side, each training models one after another; ten models take ten times what a model takes.
+    Stock at torch's default, a thread a core, is so slow where cores are shared that it is measured once.
+    """
+    cores = os.cpu_count() or 1
+    cells, genes = plan.together
+    ways = [("ours", cores, 1), ("stock", cores, 1), ("stock", 1, 1), ("stock", 1, cores)][: 4 if cores > 1 else 2]
+    found: dict[tuple[str, int, int], Table] = {way: [] for way in ways}
+    for repeat in range(plan.repeats):
+        for way in ways if repeat == 0 else ways[:3]:
+            name, processes, threads = way
+            work = partial(_train_beside, name=name)
+            found[way] += _in_processes(work, processes=processes, threads=threads, cells=cells, genes=genes)
+    table: Table = []
+    for (name, processes, threads), results in found.items():
+        seconds = 10 * float(np.median([r["seconds"] for r in results])) / processes
+        memory = float(np.median([r["peak MB"] for r in results]))
+        row = {"trainer": name, "processes": processes, "threads": threads, "cells": cells, "genes": genes}
+        table.append(row | {"ten models s/epoch": seconds, "peak MB a process": memory})
+    ours = table[0]["ten models s/epoch"]
+    return [row | {"times ours": row["ten models s/epoch"] / ours} for row in table]
+
+
+def scoring(plan: Plan) -> Table:
+    """Score one model: ours (sample and mean) beside the published way (sample only), time and peak memory."""
+    table = []
+    for cells, genes in plan.scoring:
+        found: dict[str, Table] = {"published": [], "ours": []}
+        for _ in range(plan.repeats):
+            for name in found:
+                found[name] += _in_processes(partial(_score, name=name), cells=cells, genes=genes)
+        middle = {
+            (name, key): float(np.median([r[key] for r in results]))
+            for name, results in found.items()
+            for key in ("seconds", "peak MB")
+        }
+        table.append(
+            {
+                "cells": cells,
+                "genes": genes,
+                **{f"{name} {key}": value for (name, key), value in middle.items()},
+                "ours cells/s": cells / middle["ours", "seconds"],
+                "times published": middle["published", "seconds"] / middle["ours", "seconds"],
+                "share of memory": middle["ours", "peak MB"] / middle["published", "peak MB"],
+            }
+        )
+    return table
+
+
+def optimum(plan: Plan) -> Table:
+    """Held-out ELBO (validation, nats a cell) of stock and ours after the same epochs, five seeds each."""
+    cells, genes, epochs = plan.optimum
+    (table,) = _in_processes(partial(_optimum, epochs=epochs), cells=cells, genes=genes)
+    return table
+
+
+def demo(plan: Plan) -> Table:
+    """Train and score the ten models of one demo baseline with either trainer, on cells of the demo's shape."""
+    profile = read_profile("demo")
+    epochs = plan.demo_epochs or profile.training.max_epochs
+    cells = profile.cells if isinstance(profile.cells, int) else 1000
+    (table,) = _in_processes(partial(_demo, epochs=epochs, repeats=plan.repeats), cells=cells, genes=2000)
+    return table
+
+
+PARTS: dict[str, Callable[[Plan], Table]] = {
+    "training": training, "together": together, "scoring": scoring, "optimum": optimum, "demo": demo,
+}  # fmt: skip
+
+
+def run(plan: Plan, *, parts: list[str], folder: Path) -> dict[str, Table]:
+    """Measure, print a table a part, and write `<part>.json` with the hardware and versions.
+
+    Parameters
+    ----------
+    plan
+        Sizes and repeats.
+    parts
+        Keys of `PARTS`.
+    folder
+        Where the files go.
+
+    Returns
+    -------
+    Part → its rows.
+    """
+    found = {}
+    for part in parts:
+        began = time.perf_counter()
+        found[part] = PARTS[part](plan)
+        about = {
+            "hardware": ldvae.hardware(torch.device("cpu")),
+            "versions": {package: version(package) for package in ("torch", "scvi-tools", "numba", "numpy")},
+            "what": (PARTS[part].__doc__ or "").split("\n")[0],
+            "simulated": True,
+        }
+        write_json(folder / f"{part}.json", about | {"rows": found[part]})
+        shown = pd.DataFrame([{k: v for k, v in row.items() if k != "repeats"} for row in found[part]])
+        print(f"\n{about['what']}  [{time.perf_counter() - began:.0f} s]")
+        print(shown.to_string(index=False, float_format="%.3g"))
+    return found
+
+
+def _train_in_turn(adata: ad.AnnData, *, repeats: int) -> dict[str, list[float]]:
+    seconds: dict[str, list[float]] = {"stock": [], "ours": [], "products": []}
+    _seconds_per_epoch("ours", adata[:300].copy())  # compiles
+    for _ in range(repeats):
+        for name in FITS:
+            seconds[name].append(_seconds_per_epoch(name, adata))
+        seconds["products"].append(_seconds_of_products(adata.n_vars, steps=30) * (0.9 * adata.n_obs / 128))
+    return seconds
+
+
+def _seconds_per_epoch(name: str, adata: ad.AnnData) -> float:
+    """Time the second epoch, without what happens once."""
+    model = ldvae.new_model(adata, seed=0, settings=TWO_EPOCHS)
+    ends: list[float] = []
+    FITS[name](model, settings=TWO_EPOCHS, progress=lambda *_: ends.append(time.perf_counter()))
+    return ends[1] - ends[0]
+
+
+def _seconds_of_products(genes: int, *, steps: int, batch: int = 128, hidden: int = 128, latent: int = 10) -> float:
+    """Time the dense matrix products of one step (forward, and the gradients that are needed), and nothing else."""
+    x, z, narrow = (torch.rand(batch, columns) for columns in (genes, latent, hidden))
+    first, second, loadings = torch.rand(genes, 2 * hidden), torch.rand(hidden, hidden), torch.rand(latent, genes)
+    by_hidden, by_logit = torch.rand(batch, 2 * hidden), torch.rand(batch, genes)
+    seconds = []
+    for _ in range(steps):
+        began = time.perf_counter()
+        x @ first, x.T @ by_hidden  # both encoders' first layers and their gradients
+        narrow @ second, narrow @ second, narrow.T @ narrow  # the second layer
+        z @ loadings, by_logit @ loadings.T, z.T @ by_logit  # the decoder
+        seconds.append(time.perf_counter() - began)
+    return float(np.median(seconds))
+
+
+def _train_beside(adata: ad.AnnData, *, name: str) -> dict[str, float]:
+    _seconds_per_epoch(name, adata[:300].copy())
+    _wait_for_others()
+    with _Peak() as peak:
+        seconds = _seconds_per_epoch(name, adata)
+    _wait_for_others()
+    return {"seconds": seconds, "peak MB": peak.megabytes}
+
+
+def _score(adata: ad.AnnData, *, name: str) -> dict[str, float]:
+    model = ldvae.train(adata[:500].copy(), seed=0, settings=TWO_EPOCHS)
+    score = _published_way if name == "published" else _our_way
+    score(model, adata[:500].copy())
+    with _Peak() as peak:
+        began = time.perf_counter()
+        score(model, adata)
+        seconds = time.perf_counter() - began
+    return {"seconds": seconds, "peak MB": peak.megabytes}
+
+
+def _our_way(model: LinearSCVI, adata: ad.AnnData) -> None:
+    reconstruction.score({"model": model}, adata, seed=0)
+
+
+def _published_way(model: LinearSCVI, adata: ad.AnnData) -> None:
+    """Normalise, reconstruct and densify whole matrices; correlate cell by cell."""
+    target = adata.copy()
+    sc.pp.normalize_total(target, target_sum=1e4)
+    sc.pp.log1p(target)
+    sc.pp.highly_variable_genes(target, n_top_genes=min(1000, adata.n_vars))
+    with ldvae.quiet():
+        predicted = np.log1p(model.get_normalized_expression(adata.copy(), library_size=1e4))
+    chosen = target.var_names[target.var["highly_variable"]]
+    expected, found = target[:, chosen].to_df().to_numpy(), predicted[chosen].to_numpy()
+    for cell in range(adata.n_obs):
+        np.corrcoef(expected[cell], found[cell])
+
+
+def _optimum(adata: ad.AnnData, *, epochs: int) -> Table:
+    rows: Table = []
+    for name, trainer in TRAINERS:
+        settings = Training(trainer=trainer, max_epochs=epochs, check_val_every_n_epoch=epochs)
+        models = (ldvae.train(adata, seed=seed, settings=settings) for seed in range(5))
+        elbo = [float(ldvae.history(model)["elbo_validation"].iloc[-1]) for model in models]
+        error = float(np.std(elbo, ddof=1) / np.sqrt(len(elbo)))
+        rows.append({"trainer": name, "ELBO mean": float(np.mean(elbo)), "standard error": error, "repeats": elbo})
+    difference = abs(rows[0]["ELBO mean"] - rows[1]["ELBO mean"])
+    both = float(np.hypot(rows[0]["standard error"], rows[1]["standard error"]))
+    return [row | {"difference": difference, "in standard errors": difference / both} for row in rows]
+
+
+def _demo(adata: ad.AnnData, *, epochs: int, repeats: int) -> Table:
+    double = simulate(2 * adata.n_obs, adata.n_vars, seed=1)
+    evaluations = [simulate(adata.n_obs // 2, adata.n_vars, seed=seed) for seed in range(2, 7)]
+    seconds: dict[tuple[str, str], list[float]] = {}
+    for _ in range(repeats):
+        for name, trainer in TRAINERS:
+            settings = Training(trainer=trainer, max_epochs=epochs)
+            began = time.perf_counter()
+            pair = [ldvae.train(cells, seed=0, settings=settings) for cells in (adata, double)]
+            trained = time.perf_counter()
+            models = {str(i): pair[i % 2] for i in range(10)}
+            for evaluation in evaluations:
+                reconstruction.score(models, evaluation, seed=0)
+            seconds.setdefault((name, "train"), []).append(5 * (trained - began))
+            seconds.setdefault((name, "score"), []).append(time.perf_counter() - trained)
+    rows: Table = []
+    for name in ("stock", "ours"):
+        train, score = (float(np.median(seconds[name, what])) for what in ("train", "score"))
+        rows.append({"trainer": name, "train s": train, "score s": score, "both s": train + score})
+    return [row | {"share of stock": row["both s"] / rows[0]["both s"]} for row in rows]
+
+
+class _Peak:
+    """Peak memory of a block above what was in use before it (Linux; elsewhere NaN)."""
+
+    def __enter__(self) -> "_Peak":
+        try:
+            Path("/proc/self/clear_refs").write_text("5")
+            self._before = self._status("VmRSS")
+        except OSError:
+            self._before = float("nan")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.megabytes = self._status("VmHWM") - self._before if self._before == self._before else float("nan")
+
+    @staticmethod
+    def _status(key: str) -> float:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return next(float(line.split()[1]) / 1024 for line in lines if line.startswith(key))
+
+
+_barrier: Any = None
+
+
+def _in_processes(
+    work: Callable[[ad.AnnData], Any], *, cells: int, genes: int, processes: int = 1, threads: int = 1
+) -> list[Any]:
+    """Run the same work in new processes at the same time, each on its own simulated cells."""
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(processes)
+    with context.Pool(processes, initializer=_start, initargs=(barrier, threads)) as pool:
+        return pool.starmap(partial(_work, work), [(cells, genes)] * processes, chunksize=1)
+
+
+def _start(barrier: Any, threads: int) -> None:
+    global _barrier
+    _barrier = barrier
+    torch.set_num_threads(threads)
+
+
+def _work(work: Callable[[ad.AnnData], Any], cells: int, genes: int) -> Any:
+    return work(simulate(cells, genes))
+
+
+def _wait_for_others() -> None:
+    if _barrier is not None:
+        _barrier.wait()
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(prog="python -m datamix.benchmark", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes, a few minutes: shows that it works, not the ratios"
+    )
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="measure these only")
+    arguments = parser.parse_args()
+    plan = QUICK if arguments.quick else Plan()
+    run(plan, parts=arguments.parts, folder=project_root() / "results" / "bench")
+
+
+if __name__ == "__main__":
+    main()

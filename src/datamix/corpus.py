@@ -1,0 +1,147 @@
+"""Corpora as every later step reads them: whole, or some rows and genes of one that is larger than memory."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import h5py
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+from datamix.errors import DatamixError
+from datamix.sources.h5_blocks import open_h5ad, read_names, shape_of, stack
+from datamix.sources.h5_blocks import read_rows as read_h5_rows
+
+OBS = ("cell_type", "donor", "dataset", "total_counts", "mito_fraction")
+"""The columns that `obs` of every corpus has, first and in this order."""
+_ROWS_AT_A_TIME = 4_000
+
+
+def read_corpus(path: Path, *, backed: bool = False) -> ad.AnnData:
+    """Read a corpus.
+
+    Parameters
+    ----------
+    path
+        Its h5ad file.
+    backed
+        Leave X on disk.
+
+    Raises
+    ------
+    DatamixError
+        If the file is missing, is not h5ad, or lacks a column that every corpus has.
+    """
+    with _open(path) as file:
+        absent = [c for c in OBS if c not in file["obs"]] + (["var.symbol"] if "symbol" not in file["var"] else [])
+    if absent:
+        msg = f"{path} has no {', '.join(absent)}: it is not a corpus as this version writes it."
+        raise DatamixError(msg, fix=f"delete it and run: datamix prepare {path.stem}")
+    return ad.read_h5ad(path, backed="r" if backed else None)
+
+
+def n_cells(path: Path) -> int:
+    """Return the number of cells of a corpus without reading them."""
+    with _open(path) as file:
+        return shape_of(file)[0]
+
+
+def read_rows(path: Path, rows: npt.ArrayLike, genes: Sequence[str] | npt.NDArray[Any]) -> sparse.csr_matrix:
+    """Read some cells of a corpus from disk; memory holds the result and little more.
+
+    Parameters
+    ----------
+    path
+        The corpus.
+    rows
+        Row numbers (n_rows,), in any order; one may occur again.
+    genes
+        Ensembl ids (n_wanted,), unique; one that the corpus does not have gives a column of zeros.
+
+    Returns
+    -------
+    CSR float32 raw counts, shape (n_rows, n_wanted), in the order asked for.
+
+    Raises
+    ------
+    DatamixError
+        If the corpus is missing, or has no such row.
+    """
+    wanted = np.asarray(rows, dtype=np.int64).ravel()
+    distinct, back = np.unique(wanted, return_inverse=True)
+    with _open(path) as file:
+        n_rows, _ = shape_of(file)
+        if len(distinct) and not 0 <= distinct[0] <= distinct[-1] < n_rows:
+            msg = f"{path} has {n_rows:,} cells; rows {distinct[0]:,} to {distinct[-1]:,} were asked for."
+            raise DatamixError(msg, fix="draw again from the corpus as it is now")
+        target = pd.Index(genes).get_indexer(pd.Index(read_names(file, "var")))
+        columns = np.flatnonzero(target >= 0)
+        pieces = []
+        for start in range(0, len(distinct), _ROWS_AT_A_TIME):
+            piece = read_h5_rows(file, distinct[start : start + _ROWS_AT_A_TIME])[:, columns]
+            placed = (piece.data, target[columns][piece.indices], piece.indptr)
+            pieces.append(sparse.csr_matrix(placed, shape=(piece.shape[0], len(genes))))
+    result = stack(pieces, len(genes))
+    return result if np.array_equal(distinct, wanted) else result[back]
+
+
+def shared_genes(paths: Sequence[Path], *, most_variable: int | None = None) -> pd.DataFrame:
+    """Intersect the genes of the training corpora.
+
+    Parameters
+    ----------
+    paths
+        The corpora.
+    most_variable
+        Keep so many: those of highest normalised dispersion (scanpy `highly_variable_genes`, flavour "seurat", the
+        corpora taken together) after scaling each cell to 10,000 counts over the shared genes and log1p. Of each
+        corpus at most 5,000 cells, evenly spaced, are looked at. Nothing means all.
+
+    Returns
+    -------
+    Columns `gene` (Ensembl id) and `symbol` (as the first corpus has it), sorted by gene.
+
+    Raises
+    ------
+    DatamixError
+        If no gene is common to all.
+    """
+    tables = []
+    for path in paths:
+        with _open(path) as file:
+            tables.append(pd.Series(ad.io.read_elem(file["var/symbol"]), index=read_names(file, "var")))
+    common = set(tables[0].index).intersection(*(table.index for table in tables[1:]))
+    if not common:
+        sizes = ", ".join(f"{path.stem} ({len(table):,})" for path, table in zip(paths, tables, strict=True))
+        msg = f"No gene is common to all training corpora: {sizes}."
+        raise DatamixError(msg, fix="check gene_ids and gene_table of these datasets in data_manifest.yaml")
+    genes = sorted(common)
+    if most_variable is not None and most_variable < len(genes):
+        genes = _most_variable(paths, genes, most_variable)
+    return pd.DataFrame({"gene": genes, "symbol": tables[0].reindex(genes).astype(str).to_numpy()})
+
+
+def _most_variable(paths: Sequence[Path], genes: list[str], n: int) -> list[str]:
+    import scanpy as sc
+
+    def sample(path: Path) -> sparse.csr_matrix:
+        size = n_cells(path)
+        return read_rows(path, np.unique(np.linspace(0, size - 1, min(size, 5_000)).astype(np.int64)), genes)
+
+    counts = sparse.vstack([sample(path) for path in paths], format="csr")
+    cells = ad.AnnData(counts, var=pd.DataFrame(index=genes))
+    sc.pp.normalize_total(cells, target_sum=1e4)
+    sc.pp.log1p(cells)
+    found = sc.pp.highly_variable_genes(cells, n_top_genes=n, inplace=False)
+    return [gene for gene, chosen in zip(genes, found["highly_variable"], strict=True) if chosen]
+
+
+def _open(path: Path) -> AbstractContextManager[h5py.File]:
+    if not path.is_file():
+        msg = f"The corpus {path} does not exist."
+        raise DatamixError(msg, fix=f"datamix prepare {path.stem} --profile {path.parent.parent.name}")
+    return open_h5ad(path)

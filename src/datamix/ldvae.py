@@ -1,0 +1,257 @@
+"""Linearly decoded variational autoencoders: trained, saved and loaded as scvi-tools' own `LinearSCVI`."""
+
+import logging
+import os
+import platform
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import lightning.pytorch as pl
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import scvi
+import torch
+from scvi.model import LinearSCVI
+
+from datamix import fast_training
+from datamix.errors import DatamixError
+from datamix.files import replacing, write_json
+from datamix.profile import Training
+
+Progress = Callable[[int, int], None]
+"""Called after each epoch with the epochs done and the epochs to do."""
+
+_PACKAGES = ("anndata", "datamix", "lightning", "numpy", "scipy", "scvi-tools", "torch")
+
+
+def train(adata: ad.AnnData, *, seed: int, settings: Training, progress: Progress | None = None) -> LinearSCVI:
+    """Train an LDVAE on raw counts.
+
+    The model is scvi-tools' `LinearSCVI` with its defaults beyond `settings`: encoder on log(1 + x) with hidden layers
+    of 128, encoded library size, negative binomial likelihood with a dispersion a gene, KL weight rising over 400
+    epochs, Adam (eps 0.01, weight decay 1e-6), 90 % of the cells for training. On a CPU one thread is used: the
+    tensors are small, and models run side by side.
+
+    The global generators of torch, numpy and Python are seeded with `seed`, as scvi-tools does.
+
+    Parameters
+    ----------
+    adata
+        Raw counts, CSR, shape `(n_cells, n_genes)`; not changed.
+    seed
+        Decides initial weights, the split, the order of the cells and the posterior samples.
+    settings
+        Epochs, learning rate and so on; `settings.trainer` chooses `LinearSCVI.train` or the fast trainer.
+    progress
+        Called after each epoch.
+
+    Returns
+    -------
+    The trained model. `model.training_record` says how it was made (a dict that JSON can hold).
+
+    Raises
+    ------
+    DatamixError
+        If `adata` does not hold raw counts in CSR form, a cell has none, or the cells are too few.
+
+    References
+    ----------
+    Svensson et al. 2020, doi:10.1093/bioinformatics/btaa169.
+    """
+    _check_counts(adata)
+    began = time.perf_counter()
+    with one_thread(), quiet():
+        model = new_model(adata, seed=seed, settings=settings)
+        fit = fast_training.fit if settings.trainer == "fast" else fit_stock
+        fit(model, settings=settings, progress=progress)
+    model.training_record = {
+        "trainer": settings.trainer,
+        "settings": settings.model_dump(),
+        "seed": seed,
+        "cells": adata.n_obs,
+        "genes": adata.n_vars,
+        "seconds": round(time.perf_counter() - began, 3),
+        "hardware": hardware(model.device),
+        "versions": {package: version(package) for package in _PACKAGES} | {"python": platform.python_version()},
+    }
+    return model
+
+
+def new_model(adata: ad.AnnData, *, seed: int, settings: Training) -> LinearSCVI:
+    """Make the untrained model, with the weights that scvi-tools gives it for this seed; `adata` is not changed."""
+    with quiet():
+        scvi.settings.seed = seed
+        cells = _bare(adata)
+        LinearSCVI.setup_anndata(cells)
+        return LinearSCVI(cells, n_latent=settings.n_latent, n_layers=settings.n_layers)
+
+
+def fit_stock(model: LinearSCVI, *, settings: Training, progress: Progress | None = None) -> None:
+    """Train a new model in place by `LinearSCVI.train`, leaving no logs and no checkpoints.
+
+    Parameters
+    ----------
+    model
+        A new model.
+    settings
+        Epochs, batch size, learning rate, epochs between validations.
+    progress
+        Called after each epoch.
+    """
+    with quiet():
+        model.train(
+            max_epochs=settings.max_epochs,
+            accelerator="auto",
+            devices=1,
+            batch_size=settings.batch_size,
+            early_stopping=False,
+            check_val_every_n_epoch=settings.check_val_every_n_epoch,
+            plan_kwargs={"lr": settings.lr},
+            enable_progress_bar=False,
+            callbacks=[_Report(progress)] if progress else [],
+        )
+
+
+def save(model: LinearSCVI, folder: Path, *, provenance: dict[str, Any]) -> None:
+    """Save a trained model; the folder appears whole or not at all.
+
+    Parameters
+    ----------
+    model
+        What `train` returned.
+    folder
+        Gets `model.pt` (scvi-tools' format, without the cells), `history.csv` (a row an epoch), `loadings.parquet`
+        (genes × `Z_0` …) and `provenance.json`.
+    provenance
+        What the cells were: written to `provenance.json` beside the record of the training.
+    """
+    with replacing(folder) as beside:
+        model.save(str(beside))
+        history(model).to_csv(beside / "history.csv")
+        model.get_loadings().rename_axis("gene").to_parquet(beside / "loadings.parquet")
+        write_json(beside / "provenance.json", {**getattr(model, "training_record", {}), **provenance})
+
+
+def load(folder: Path, adata: ad.AnnData | None = None) -> LinearSCVI:
+    """Load a saved model.
+
+    Parameters
+    ----------
+    folder
+        What `save` wrote.
+    adata
+        Cells to attach, genes as in the model; not changed. Without them two made-up cells are attached, enough for
+        loadings and for everything that is given its cells.
+
+    Returns
+    -------
+    The model, ready for evaluation.
+
+    Raises
+    ------
+    DatamixError
+        If there is no model in the folder.
+    """
+    file = folder / "model.pt"
+    if not file.is_file():
+        msg = f"There is no model in {folder}: expected {file.name} there."
+        raise DatamixError(msg, fix="run `make book`, with PROFILE=… if it is not the demo: it trains what is missing")
+    if adata is None:
+        genes = torch.load(file, map_location="cpu", weights_only=False)["var_names"]
+        counts = sp.csr_matrix(np.ones((2, len(genes)), dtype=np.float32))
+        adata = ad.AnnData(counts, obs=pd.DataFrame(index=["made-up 1", "made-up 2"]), var=pd.DataFrame(index=genes))
+    with quiet():
+        return LinearSCVI.load(str(folder), adata=_bare(adata))
+
+
+def history(model: LinearSCVI) -> pd.DataFrame:
+    """Return the training history of a model.
+
+    Returns
+    -------
+    A row an epoch (index `epoch`, 0 first); columns as scvi-tools names them: `elbo_train`, `elbo_validation`,
+    `reconstruction_loss_train`, `kl_local_train`, … (means per cell; nothing in epochs without validation).
+    """
+    per_epoch = {key: table[key] for key, table in model.history.items() if table.index.name == "epoch"}
+    return pd.DataFrame(per_epoch).astype(float).sort_index().rename_axis("epoch")
+
+
+def hardware(device: torch.device) -> dict[str, Any]:
+    """Return the processor, its cores, and the accelerator where `device` is one."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    found = {
+        "processor": names[0] if names else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "device": device.type,
+    }
+    return found | ({"accelerator": torch.cuda.get_device_name(device)} if device.type == "cuda" else {})
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread within the block: more are slower on tensors this small, and models run side by side."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class _Report(pl.Callback):
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.progress(trainer.current_epoch + 1, trainer.max_epochs or 0)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence scvi-tools and lightning within the block."""
+    loggers = [logging.getLogger(name) for name in ("scvi", "lightning", "lightning.pytorch", "lightning.fabric")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # What scvi-tools and lightning say here (few data workers, two cells moved to validation) is by design.
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+def _bare(adata: ad.AnnData) -> ad.AnnData:
+    """Share the counts and the names only, so that what scvi-tools registers does not change the caller's object."""
+    return ad.AnnData(adata.X, obs=pd.DataFrame(index=adata.obs_names), var=pd.DataFrame(index=adata.var_names))
+
+
+def _check_counts(adata: ad.AnnData) -> None:
+    counts = adata.X
+    if not (sp.issparse(counts) and counts.format == "csr"):
+        msg = f"Training expects a CSR matrix of raw counts, found {type(counts).__name__}."
+        raise DatamixError(msg, fix="adata.X = scipy.sparse.csr_matrix(adata.X)")
+    if adata.n_obs < 10 or adata.n_vars < 2:
+        msg = f"Training expects at least 10 cells and 2 genes, found {adata.n_obs} × {adata.n_vars}."
+        raise DatamixError(msg, fix="give it more cells, or a larger set of genes")
+    bad = (counts.data < 0) | (counts.data != np.floor(counts.data))
+    if bad.any():
+        msg = f"Training expects raw counts, found {counts.data[bad][0]:g}: these values are normalised."
+        raise DatamixError(msg, fix="give it the raw counts (often adata.raw.X or adata.layers['counts'])")
+    empty = np.asarray(counts.sum(axis=1)).ravel() == 0
+    if empty.any():
+        msg = (
+            f"Training expects counts in every cell, found {empty.sum()} cells without ({adata.obs_names[empty][0]} …)."
+        )
+        raise DatamixError(msg, fix="drop them: QC keeps cells above a total count only")

@@ -1,0 +1,253 @@
+"""Making a corpus: a dataset through its reader, checks, QC and gene names into one h5ad file, block by block."""
+
+import hashlib
+import inspect
+import json
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import h5py
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from datamix.corpus import OBS
+from datamix.errors import DatamixError
+from datamix.files import read_json, replacing, write_json
+from datamix.gene_names import GeneMap, map_genes
+from datamix.inventory import local_files
+from datamix.layout import Layout
+from datamix.manifest import Dataset, Manifest
+from datamix.profile import QC, Profile
+from datamix.sources import reader
+from datamix.sources.labels import NOT_LABELLED
+
+BLOCK_CELLS = 4_000
+"""Cells held in memory at a time; also the unit in which an interrupted preparation goes on."""
+NOT_RECORDED = "not recorded"
+"""The donor, where the source names none."""
+_STORAGE = {"chunks": (1 << 16,), "compression": "gzip", "compression_opts": 1, "shuffle": True}
+_INT32 = np.iinfo(np.int32).max
+
+
+def prepare(
+    dataset_id: str, *, profile: Profile, manifest: Manifest, root: Path, block_cells: int = BLOCK_CELLS
+) -> Path:
+    """Make the corpus of a dataset: read, check, measure, filter, name the genes, write.
+
+    Cells are read in blocks; a finished block is kept beside, so that an interrupted preparation goes on where it
+    stopped and ends with the same bytes. Memory holds one block, and the obs table of all cells.
+
+    Parameters
+    ----------
+    dataset_id
+        A dataset of cells in the manifest; its files must be there.
+    profile
+        Its `qc` filters the cells: `total_counts` above `min_counts`, `mito_fraction` below `max_mito`, both strictly
+        and both on all genes of the source. Where the reader itself gives these columns, as published, they are kept.
+    manifest
+        The manifest.
+    root
+        The project's folder.
+    block_cells
+        Cells in a block.
+
+    Returns
+    -------
+    The h5ad file: X CSR float32 raw counts (n_cells, n_genes), `var` Ensembl ids with `symbol`, `obs` with `cell_type`,
+    `donor`, `dataset`, `total_counts` (counts), `mito_fraction` (0 to 1) and what the reader adds; `uns["datamix"]`,
+    json, says what it was made from and what was dropped.
+
+    Raises
+    ------
+    DatamixError
+        If a file is missing or damaged, counts are not raw, cell names repeat, or QC leaves no cell.
+    """
+    dataset = manifest.dataset(dataset_id)
+    if dataset.gene_ids is None:
+        msg = f"'{dataset_id}' ({dataset.title}) holds no cells: its manifest entry has no gene_ids."
+        raise DatamixError(msg, fix="name a dataset of cells")
+    files, inputs = local_files(dataset_id, dataset, root=root)
+    read = reader(dataset.reader, options=dataset.options, dataset_id=dataset_id)
+    table, table_inputs = _gene_table(dataset, manifest=manifest, root=root)
+    # A source may be read as the published scripts read it, or corrected: the profile's switch, not the manifest's.
+    options = dict(dataset.options)
+    if "protocol" in inspect.signature(read).parameters:
+        options["protocol"] = profile.protocol
+    made_from = {
+        "entry": dataset.model_dump(mode="json"),
+        "protocol": profile.protocol,
+        "qc": profile.qc.model_dump(),
+        "inputs": inputs,
+        "gene_table": table_inputs,
+        "block_cells": block_cells,
+        "code": _code_hash(manifest.reader_sources(dataset_id)),
+    }
+    path = Layout(root, profile).corpus(dataset_id)
+    parts = path.with_name(f".{dataset_id}.parts")
+    done = _finished(parts, made_from)
+    genes: GeneMap | None = None
+    blocks = read(files, skip=done, block_cells=block_cells, **options)
+    with warnings.catch_warnings():
+        # Genes of a source may have the same name; map_genes deals with them.
+        warnings.filterwarnings("ignore", message="Variable names are not unique")
+        for number, block in enumerate(blocks, start=done):
+            genes = genes or map_genes(block.var, gene_ids=dataset.gene_ids, table=table, where=dataset_id)
+            kept = _filter(block, genes, dataset_id=dataset_id, files=files, qc=profile.qc)
+            with replacing(parts / f"{number:06d}.h5ad") as beside:
+                kept.write_h5ad(beside)
+    facts = {
+        "id": dataset_id,
+        "title": dataset.title,
+        "simulated": dataset.access == "simulated",
+        "protocol": profile.protocol,
+        "qc": profile.qc.model_dump(),
+        "inputs": inputs,
+        "gene_table": table_inputs,
+    }
+    _join(sorted(parts.glob("[0-9]*.h5ad")), path, dataset_id=dataset_id, facts=facts, qc=profile.qc)
+    shutil.rmtree(parts)
+    return path
+
+
+def _gene_table(dataset: Dataset, *, manifest: Manifest, root: Path) -> tuple[pd.DataFrame | None, dict[str, str]]:
+    if dataset.gene_table is None:
+        return None, {}
+    entry = manifest.dataset(dataset.gene_table)
+    files, inputs = local_files(dataset.gene_table, entry, root=root)
+    read = reader(entry.reader, options=entry.options, dataset_id=dataset.gene_table)
+    return read(files, **entry.options), inputs
+
+
+def _code_hash(sources: Sequence[str]) -> str:
+    """Hash the code that makes blocks, so that those of another version are not gone on with."""
+    paths = [__file__, str(Path(__file__).with_name("gene_names.py")), *sources]
+    return hashlib.sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()
+
+
+def _finished(parts: Path, made_from: Mapping[str, Any]) -> int:
+    """Count the blocks of an interrupted run, after throwing away those made from something else."""
+    key = parts / "made_from.json"
+    if parts.exists() and not (key.is_file() and read_json(key) == made_from):
+        shutil.rmtree(parts)
+    if not parts.exists():
+        write_json(key, made_from)
+    for left_over in parts.glob(".*"):
+        left_over.unlink()
+    return len(list(parts.glob("[0-9]*.h5ad")))
+
+
+def _filter(block: ad.AnnData, genes: GeneMap, *, dataset_id: str, files: Mapping[str, Path], qc: QC) -> ad.AnnData:
+    """Measure and filter the cells of a block, and keep the genes that have an Ensembl id."""
+    counts = sparse.csr_matrix(block.X, dtype=np.float32)
+    _require_same_genes(block.var_names.equals(genes.source), dataset_id=dataset_id)
+    _require_raw(counts, block, dataset_id=dataset_id, files=files)
+    _require_unique(block.obs_names, dataset_id=dataset_id)
+    total = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
+    mito = np.asarray(counts[:, np.flatnonzero(genes.mito)].sum(axis=1, dtype=np.float64)).ravel()
+    obs = block.obs.copy()
+    if "total_counts" not in obs:
+        obs["total_counts"] = total
+    if "mito_fraction" not in obs:
+        obs["mito_fraction"] = np.divide(mito, total, out=np.zeros_like(mito), where=total > 0)
+    for column, missing in (("cell_type", NOT_LABELLED), ("donor", NOT_RECORDED), ("dataset", dataset_id)):
+        values = obs[column].astype(object) if column in obs else pd.Series(missing, index=obs.index, dtype=object)
+        obs[column] = values.where(values.notna() & (values != ""), missing).astype(str)
+    obs = obs[[*OBS, *(c for c in obs.columns if c not in OBS)]]
+    obs.index = pd.Index([f"{dataset_id}:{name}" for name in block.obs_names], dtype=object)
+    kept = np.flatnonzero((obs["total_counts"] > qc.min_counts) & (obs["mito_fraction"] < qc.max_mito))
+    chosen = counts[kept][:, genes.columns]
+    chosen.sort_indices()
+    facts = {
+        "cells_read": len(obs),
+        "genes_read": block.n_vars,
+        "genes_dropped": genes.dropped,
+        "mito_genes": int(genes.mito.sum()),
+        "highest_total": float(obs["total_counts"].max()),
+        "lowest_mito": float(obs["mito_fraction"].min()),
+    }
+    var = pd.DataFrame({"symbol": genes.symbols}, index=pd.Index(genes.genes, dtype=object))
+    return ad.AnnData(chosen, obs=obs.iloc[kept].copy(), var=var, uns={"facts": json.dumps(facts)})
+
+
+def _require_raw(counts: sparse.csr_matrix, block: ad.AnnData, *, dataset_id: str, files: Mapping[str, Path]) -> None:
+    values = counts.data
+    wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0) & (values == np.floor(values))))
+    if len(wrong):
+        entry = int(wrong[0])
+        cell = block.obs_names[int(np.searchsorted(counts.indptr, entry, side="right")) - 1]
+        gene = block.var_names[counts.indices[entry]]
+        msg = (
+            f"{dataset_id} ({', '.join(files) or 'no files'}): cell '{cell}' has {values[entry]:g} of gene '{gene}'. "
+            "Expected raw counts, whole numbers from 0 up; these look normalised or log-transformed."
+        )
+        raise DatamixError(msg, fix="take the file that holds raw counts")
+
+
+def _require_same_genes(same: bool, *, dataset_id: str) -> None:  # noqa: FBT001
+    if not same:
+        msg = f"{dataset_id}: its reader gave blocks with different genes."
+        raise DatamixError(msg, fix="correct the reader: every block has all genes of the source, in one order")
+
+
+def _require_unique(names: pd.Index, *, dataset_id: str) -> None:
+    repeated = names[names.duplicated()]
+    if len(repeated):
+        msg = f"{dataset_id}: cell name '{repeated[0]}' stands more than once ({len(repeated):,} repeats in all)."
+        raise DatamixError(msg, fix="a corpus needs unique cell names: let its reader make them so")
+
+
+def _join(parts: Sequence[Path], path: Path, *, dataset_id: str, facts: Mapping[str, Any], qc: QC) -> None:
+    """Put the blocks of a corpus into one file, with one block's counts in memory at a time."""
+    if not parts:
+        msg = f"{dataset_id}: its reader found no cells."
+        raise DatamixError(msg, fix="check the files and the options of the dataset in data_manifest.yaml")
+    read = [_read_facts(part) for part in parts]
+    obs = pd.concat([frame for frame, _, _, _ in read])
+    found = [block for _, block, _, _ in read]
+    if obs.empty:
+        total, lowest = max(f["highest_total"] for f in found), min(f["lowest_mito"] for f in found)
+        msg = (
+            f"{dataset_id}: QC keeps none of {sum(f['cells_read'] for f in found):,} cells. It wants total_counts "
+            f"above {qc.min_counts:g} (the highest is {total:g}) and mito_fraction below {qc.max_mito:g} (the lowest "
+            f"is {lowest:.3f})."
+        )
+        raise DatamixError(msg, fix="change qc in the profile, or leave the dataset out")
+    _require_unique(obs.index, dataset_id=dataset_id)
+    for column in obs.select_dtypes(["object", "category"]).columns:
+        text = obs[column].astype(object).where(obs[column].notna(), "").astype(str)
+        obs[column] = pd.Categorical(text, categories=sorted(text.unique()))
+    var = read[0][3]
+    _require_same_genes(all(var.equals(other) for _, _, _, other in read), dataset_id=dataset_id)
+    record = {
+        **facts,
+        "cells_read": sum(f["cells_read"] for f in found),
+        "cells_kept": len(obs),
+        "genes_read": found[0]["genes_read"],
+        "genes_kept": len(var),
+        "genes_dropped": found[0]["genes_dropped"],
+        "mito_genes": found[0]["mito_genes"],
+    }
+    index_type = np.int32 if sum(entries for _, _, entries, _ in read) < _INT32 else np.int64
+    with replacing(path) as beside, h5py.File(beside, "w") as file:
+        uns = {"datamix": json.dumps(record, sort_keys=True, ensure_ascii=False)}
+        ad.io.write_elem(file, "/", ad.AnnData(obs=obs, var=var, uns=uns))
+        if "X" in file:
+            del file["X"]
+        empty = sparse.csr_matrix((0, len(var)), dtype=np.float32)
+        ad.io.write_elem(file, "X", empty, dataset_kwargs={**_STORAGE, "indptr_dtype": index_type})
+        for part in parts:
+            with h5py.File(part, "r") as source:
+                ad.io.sparse_dataset(file["X"]).append(ad.io.read_elem(source["X"]))
+        file.close()  # before it is moved
+
+
+def _read_facts(part: Path) -> tuple[pd.DataFrame, dict[str, Any], int, pd.DataFrame]:
+    """Read all of a block but its counts: obs, what was recorded of it, the number of counts that are not 0, var."""
+    with h5py.File(part, "r") as file:
+        facts = json.loads(ad.io.read_elem(file["uns/facts"]))
+        return ad.io.read_elem(file["obs"]), facts, file["X/data"].shape[0], ad.io.read_elem(file["var"])

@@ -1,0 +1,121 @@
+"""What made a result: commit, versions, data, seeds, time, and the command that makes it again."""
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+from datamix.files import read_json
+from datamix.profile import Profile, project_root
+
+PACKAGES = ("datamix", "torch", "scvi-tools", "scanpy", "anndata", "numpy", "pandas", "matplotlib")
+"""The packages on which numbers and figures depend."""
+
+
+class Run(Protocol):
+    """A notebook's run, as far as panels and values need it; `datamix.results.Results` is one."""
+
+    @property
+    def folder(self) -> Path:
+        """`results/<profile>`."""
+
+    @property
+    def notebook(self) -> str:
+        """The notebook's name, without suffix."""
+
+    @property
+    def profile(self) -> Profile:
+        """The profile it runs on."""
+
+    @property
+    def datasets(self) -> Mapping[str, str]:
+        """Ids of the datasets behind it, each with the hash of its files."""
+
+
+def commit(root: Path | None = None) -> str:
+    """Return the commit of a checkout.
+
+    Parameters
+    ----------
+    root
+        Its top folder; by default the project's.
+
+    Returns
+    -------
+    40 hexadecimal digits, followed by ' with uncommitted changes' where files differ from it; 'unknown' where the
+    folder is no git checkout, or git is not installed.
+    """
+    root = project_root() if root is None else root
+    top = _git(root, "rev-parse", "--show-toplevel")
+    head = _git(root, "rev-parse", "--verify", "HEAD")
+    # A release unpacked somewhere inside another checkout must not take that one's commit.
+    if top is None or head is None or Path(top) != root.resolve():
+        return "unknown"
+    return f"{head} with uncommitted changes" if _git(root, "status", "--porcelain") else head
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages on which results depend, 'absent' where one is missing."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+def redraw_command(run: Run) -> str:
+    """Return the shell command that runs the notebook again, with what it needs."""
+    return f"make figure FIG={run.notebook} PROFILE={run.profile.name}"
+
+
+def describe(run: Run) -> dict[str, Any]:
+    """Describe what made a result, for a JSON file beside it.
+
+    Wall time is not part of it, so that the same inputs give the same bytes: `wall_time` reads it from the notebook.
+
+    Returns
+    -------
+    `notebook`, `profile`, `protocol`, `simulated`, `commit`, `datasets` (id and 8 digits of the hash each), `seeds`,
+    `versions` and `command`.
+    """
+    profile = run.profile
+    return {
+        "notebook": run.notebook,
+        "profile": profile.name,
+        "protocol": profile.protocol,
+        "simulated": profile.simulated,
+        "commit": commit(),
+        "datasets": [{"id": name, "hash": digest[:8]} for name, digest in run.datasets.items()],
+        "seeds": list(profile.seeds),
+        "versions": versions(),
+        "command": redraw_command(run),
+    }
+
+
+def wall_time(notebook: Path) -> float | None:
+    """Return how long an executed notebook took, in seconds.
+
+    Parameters
+    ----------
+    notebook
+        An `.ipynb` that papermill executed.
+
+    Returns
+    -------
+    Seconds, or None where the file is missing or papermill has not executed it.
+    """
+    if not notebook.is_file():
+        return None
+    return read_json(notebook).get("metadata", {}).get("papermill", {}).get("duration")

@@ -1,0 +1,194 @@
+"""Reconstruction R²: how well trained models predict the cells of an evaluation set, scored in one pass over them."""
+
+from collections.abc import Mapping
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import torch
+from scvi.model import LinearSCVI
+
+from datamix.errors import DatamixError
+from datamix.evaluation_cells import align, chunks, log_normalised, mean_profile, variable_genes
+from datamix.ldvae import one_thread
+from datamix.posterior import Decoder, Encoder, normal_deviates, sample_latent
+
+__all__ = ["align", "gene_statistics", "mean_profile", "mean_profile_score", "sample_latent", "score", "variable_genes"]
+
+
+def score(
+    models: Mapping[str, LinearSCVI],
+    evaluation: ad.AnnData,
+    *,
+    n_top_genes: int = 1000,
+    seed: int,
+    chunk_cells: int = 256,
+) -> pd.DataFrame:
+    """Score the reconstruction of every cell by every model.
+
+    For a cell, the target is log1p of its counts scaled to 10,000 over the models' genes, the prediction log1p of
+    10,000 · ρ, where ρ is decoded from one posterior sample of z (`r`, `r2`, as published) or from the posterior mean
+    (`r_mean`, `r2_mean`). Both are compared on the `n_top_genes` most variable genes of the evaluation set by
+    Pearson's correlation r; r2 is its square, not a coefficient of determination, and loses the sign that r keeps.
+    A cell without variance on these genes has NaN.
+
+    Cells are read in chunks, all models on one pass: beyond `evaluation` itself, memory does not grow with cells.
+
+    Parameters
+    ----------
+    models
+        Name → trained model; all with the same genes in the same order.
+    evaluation
+        Raw counts, CSR, with `obs.cell_type` and `obs.donor`; any genes in any order.
+    n_top_genes
+        Number of most variable genes.
+    seed
+        Decides the posterior samples. All models see the same normal deviates, so that they differ by the models
+        alone, and a model's score does not depend on its company.
+    chunk_cells
+        Cells held densely at a time; a matter of memory only.
+
+    Returns
+    -------
+    One row a model and cell: `model`, `cell`, `cell_type`, `donor`, `r`, `r2`, `r_mean`, `r2_mean`
+    (r within −1 to 1, r2 within 0 to 1, or NaN).
+
+    Raises
+    ------
+    DatamixError
+        If the models differ in genes, the evaluation set has no gene in common with them, repeats one, or lacks a
+        column.
+
+    References
+    ----------
+    Nadig et al. 2025, doi:10.1101/2025.02.19.639127.
+    """
+    genes = _shared_genes(models)
+    cells = align(evaluation, genes)
+    _require_columns(cells)
+    chosen = np.flatnonzero(genes.isin(variable_genes(cells, n_top_genes)))
+    columns = ("r", "r2", "r_mean", "r2_mean")
+    scores = {name: {column: np.empty(cells.n_obs) for column in columns} for name in models}
+    latents = {model.module.n_latent for model in models.values()}
+    noise = {n: normal_deviates(cells.n_obs, n, seed=seed) for n in latents}
+    with one_thread(), torch.inference_mode():
+        decoders = {name: Decoder(model, chosen) for name, model in models.items()}
+        encoders = {name: Encoder(model) for name, model in models.items()}
+        for rows, counts in chunks(cells, chunk_cells):
+            target = _standardise(torch.from_numpy(log_normalised(counts)[:, chosen].toarray()))
+            for name in models:
+                mean, deviation = encoders[name](counts)
+                sample = mean + deviation * torch.from_numpy(noise[mean.shape[1]][rows])
+                for kind, z in (("", sample), ("_mean", mean)):
+                    r = _correlation(target, decoders[name](z)).numpy()
+                    scores[name][f"r{kind}"][rows] = r
+                    scores[name][f"r2{kind}"][rows] = r**2
+    tables = [_table(cells, values).assign(model=name) for name, values in scores.items()]
+    return pd.concat(tables, ignore_index=True)[["model", *tables[0].columns[:-1]]]
+
+
+def mean_profile_score(
+    training_mean_profile: pd.Series, evaluation: ad.AnnData, *, n_top_genes: int = 1000, chunk_cells: int = 4096
+) -> pd.DataFrame:
+    """Score the simplest prediction: every cell looks like the mean of the training cells.
+
+    Parameters
+    ----------
+    training_mean_profile
+        What `mean_profile` returned for the training mixture, on the models' genes.
+    evaluation, n_top_genes, chunk_cells
+        As in `score`.
+
+    Returns
+    -------
+    One row a cell: `cell`, `cell_type`, `donor`, `r`, `r2`, comparable with `score`'s.
+    """
+    cells = align(evaluation, training_mean_profile.index)
+    _require_columns(cells)
+    chosen = np.flatnonzero(cells.var_names.isin(variable_genes(cells, n_top_genes)))
+    profile = torch.from_numpy(training_mean_profile.to_numpy(dtype=np.float32)[chosen])
+    r = np.empty(cells.n_obs)
+    for rows, counts in chunks(cells, chunk_cells):
+        target = _standardise(torch.from_numpy(log_normalised(counts)[:, chosen].toarray()))
+        r[rows] = _correlation(target, profile.expand_as(target)).numpy()
+    return _table(cells, {"r": r, "r2": r**2})
+
+
+def gene_statistics(
+    model: LinearSCVI, evaluation: ad.AnnData, *, n_top_genes: int = 1000, seed: int, chunk_cells: int = 256
+) -> pd.DataFrame:
+    """Describe each gene's residuals: target minus prediction over the cells, both as in `score`.
+
+    Parameters
+    ----------
+    model, evaluation, n_top_genes, seed, chunk_cells
+        As in `score`; predictions come from the posterior sample.
+
+    Returns
+    -------
+    Index `gene`; columns `residual_mean`, `residual_variance` (population), `explained_variance`
+    (1 − residual variance / target variance; at most 1, NaN where the target does not vary).
+    """
+    cells = align(evaluation, model.adata.var_names)
+    chosen = np.flatnonzero(cells.var_names.isin(variable_genes(cells, n_top_genes)))
+    noise = normal_deviates(cells.n_obs, model.module.n_latent, seed=seed)
+    sums = {key: np.zeros(len(chosen)) for key in ("target", "target²", "residual", "residual²")}
+    with one_thread(), torch.inference_mode():
+        encoder, decoder = Encoder(model), Decoder(model, chosen)
+        for rows, counts in chunks(cells, chunk_cells):
+            mean, deviation = encoder(counts)
+            predicted = decoder(mean + deviation * torch.from_numpy(noise[rows])).numpy()
+            target = log_normalised(counts)[:, chosen].toarray().astype(np.float64)
+            for key, values in (("target", target), ("residual", target - predicted)):
+                sums[key] += values.sum(axis=0)
+                sums[f"{key}²"] += (values**2).sum(axis=0)
+    average = {key: total / cells.n_obs for key, total in sums.items()}
+    residual_variance = average["residual²"] - average["residual"] ** 2
+    target_variance = average["target²"] - average["target"] ** 2
+    target_variance[target_variance <= 0] = np.nan
+    return pd.DataFrame(
+        {
+            "residual_mean": average["residual"],
+            "residual_variance": residual_variance,
+            "explained_variance": 1 - residual_variance / target_variance,
+        },
+        index=cells.var_names[chosen].rename("gene"),
+    )
+
+
+def _shared_genes(models: Mapping[str, LinearSCVI]) -> pd.Index:
+    if not models:
+        msg = "Expected at least one model to score, found none."
+        raise DatamixError(msg, fix="train the models first")
+    (first, model), *others = models.items()
+    genes = model.adata.var_names
+    for name, other in others:
+        if not genes.equals(other.adata.var_names):
+            msg = f"Models scored together must have the same genes; {first} and {name} differ."
+            raise DatamixError(msg, fix="score them in separate calls")
+    return genes
+
+
+def _require_columns(cells: ad.AnnData) -> None:
+    missing = [column for column in ("cell_type", "donor") if column not in cells.obs]
+    if missing:
+        msg = (
+            f"The evaluation set lacks obs.{' and obs.'.join(missing)}; it has {', '.join(cells.obs) or 'no columns'}."
+        )
+        raise DatamixError(msg, fix="make its corpus again; its reader must fill both columns")
+
+
+def _standardise(target: torch.Tensor) -> torch.Tensor:
+    """Centre rows and scale them to length 1; NaN where a row does not vary."""
+    centred = target - target.mean(dim=1, keepdim=True)
+    varies = target.amax(dim=1) > target.amin(dim=1)
+    return centred / torch.where(varies, centred.norm(dim=1), torch.nan)[:, None]
+
+
+def _correlation(standardised: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
+    return (standardised * _standardise(predicted)).sum(dim=1)
+
+
+def _table(cells: ad.AnnData, scores: dict[str, np.ndarray]) -> pd.DataFrame:
+    about = {column: cells.obs[column].to_numpy(dtype=object) for column in ("cell_type", "donor")}
+    return pd.DataFrame({"cell": cells.obs_names.to_numpy(dtype=object), **about, **scores})

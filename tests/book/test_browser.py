@@ -1,0 +1,173 @@
+"""The site as a reader's browser sees it: pages, pictures, downloads, search, mathematics, and no other machine."""
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+ABORTED = "net::ERR_ABORTED"
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        message = f"no browser: none of {', '.join(names)} is installed"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return found
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    folder = Path(os.environ.get("DATAMIX_SITE", PROJECT / "results" / "demo" / "site"))
+    if not (folder / "index.html").is_file():
+        pytest.skip(f"no site in {folder}: make book, or set DATAMIX_SITE")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(site: Path) -> Iterator[str]:
+    handler = functools.partial(Quiet, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, address: str):
+    """Return a page of a browser that has never seen the site, and fail for whatever it complains of."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900}, accept_downloads=True)
+    page = context.new_page()
+    complaints = []
+    page.on("console", lambda m: complaints.append(f"console: {m.text}") if m.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
+    # Leaving a page, or turning a request into a download, aborts what is under way; that is no failure.
+    page.on("requestfailed", lambda r: None if r.failure == ABORTED else complaints.append(f"{r.failure}: {r.url}"))
+    page.on("response", lambda r: complaints.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
+    outside = ("data:", "blob:", address)
+    page.on("request", lambda r: None if r.url.startswith(outside) else complaints.append(f"leaves: {r.url}"))
+    yield page
+    page.wait_for_load_state("networkidle")
+    context.close()
+    assert not complaints
+
+
+def pages(site: Path) -> list[str]:
+    """Return all pages; the theme keeps templates of its own under _static."""
+    found = (path.relative_to(site).as_posix() for path in site.rglob("*.html"))
+    return sorted(name for name in found if not name.startswith("_static"))
+
+
+def panel_2a(page):
+    return page.locator("figure#fig-2a")
+
+
+def test_a_reader_walks_from_the_index_to_figure_2(page, address):
+    page.goto(address)
+    page.locator(".bd-sidebar-primary").get_by_role("link", name="Figure 2").first.click()
+    assert page.url.endswith("notebooks/fig2.html")
+    image = panel_2a(page).locator("img")
+    image.scroll_into_view_if_needed()
+    page.wait_for_load_state("networkidle")
+    assert image.evaluate("picture => picture.complete && picture.naturalWidth") > 0
+    assert len(image.get_attribute("alt")) > 20
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_every_page_is_whole(page, address, site, width):
+    """No complaint (see `page`), every picture there and described, nothing wider than the screen, phone or desktop."""
+    page.set_viewport_size({"width": width, "height": 844})
+    for name in pages(site):
+        page.goto(address + name)
+        pictures = page.locator("article img").evaluate_all("all => all.map(i => [i.src, i.alt, i.naturalWidth])")
+        for source, alt, pixels in pictures:
+            assert alt, source
+            assert pixels > 0, source
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+def test_the_source_data_can_be_downloaded(page, address, site):
+    page.goto(address + "notebooks/fig2.html")
+    with page.expect_download() as waiting:
+        panel_2a(page).get_by_role("link", name="source data (CSV)").click()
+    panels = site.parent / "panels" if (site.parent / "panels").is_dir() else site / "panels"
+    assert Path(waiting.value.path()).read_bytes() == (panels / "fig2a.csv").read_bytes()
+
+
+def test_the_search_finds_a_page(page, address):
+    page.goto(address)
+    page.keyboard.press("Control+k")
+    page.keyboard.type("reconstruction")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=reconstruction*")
+    results = page.locator("#search-results ul.search li a")
+    results.first.wait_for()
+    results.first.click()
+    assert "search.html" not in page.url
+    assert "reconstruction" in page.locator("article").inner_text().lower()
+
+
+def test_mathematics_is_visible(page, address):
+    page.goto(address + "methods.html")
+    boxes = page.locator("article math").evaluate_all("all => all.map(m => m.getBoundingClientRect().width)")
+    assert len(boxes) > 5
+    assert min(boxes) > 3
+    # A browser that does not set MathML would put the parts of a fraction side by side.
+    fraction = page.locator("article mfrac").first
+    top, bottom = fraction.evaluate("f => [...f.children].map(c => c.getBoundingClientRect().top)")
+    assert bottom > top
+
+
+def test_the_banner_names_the_profile(page, address):
+    page.goto(address)
+    assert "profile" in page.locator(".bd-header-announcement").inner_text()
+
+
+def test_the_site_can_be_read_from_the_folder(browser, site):
+    """Opened as a file, without a server, pages and figures are there as well."""
+    context = browser.new_context()
+    page = context.new_page()
+    failed = []
+    page.on("requestfailed", lambda request: failed.append(request.url))
+    page.goto((site / "notebooks" / "fig2.html").resolve().as_uri())
+    assert panel_2a(page).locator("img").evaluate("picture => picture.naturalWidth") > 0
+    panel_2a(page).locator("a.panel-image").click()
+    page.wait_for_url("**/panels/fig2a.svg")
+    # The letters of the figure are letters, not drawn shapes.
+    assert page.locator("text").count() > 0
+    context.close()
+    assert not failed

@@ -1,0 +1,105 @@
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from small_project import cells, read_entries, write_manifest, write_project
+from typer.testing import CliRunner
+
+from datamix.cli import app
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.setenv("DATAMIX_ROOT", str(tmp_path))
+    monkeypatch.delenv("DATAMIX_MIRROR", raising=False)
+    return write_project(tmp_path, {"a": cells()})
+
+
+def run(*words):
+    return CliRunner().invoke(app, list(words))
+
+
+def test_check_prints_a_plain_table_and_fails_only_if_something_lacks(project):
+    found = run("data", "check", "--profile", "tiny")
+    assert found.exit_code == 0
+    assert found.stdout.splitlines()[0] == "dataset\tfile\tfigures and use\tbytes\tstate"
+    size = (project / "data" / "a" / "a.h5ad").stat().st_size
+    assert found.stdout.splitlines()[1] == f"a\ta.h5ad\t2, S2: training, Blood baseline\t{size:,}\tpresent"
+
+    (project / "data" / "a" / "a.h5ad").unlink()
+    found = run("data", "check", "--profile", "tiny")
+    assert found.exit_code == 1
+    assert found.stdout.splitlines()[1].endswith("\tmissing")
+    assert "Error: 1 of 1 files are missing or not whole" in found.stderr
+    assert "datamix data fetch --profile tiny" in found.stderr
+
+
+def test_check_names_files_without_sha256(project):
+    entries = read_entries(project)
+    entries["a"]["files"][0]["sha256"] = None
+    write_manifest(project, entries)
+    found = run("data", "check", "--profile", "tiny")
+    assert found.exit_code == 0
+    assert "Not pinned" in found.stderr
+    assert "a/a.h5ad" in found.stderr
+    assert run("data", "fetch", "a").exit_code == 0
+    assert "Not pinned" not in run("data", "check", "--profile", "tiny").stderr
+
+
+def test_fetch_says_how_a_file_is_had_by_hand_and_fetches_the_others(project, monkeypatch):
+    write_project(project, {"a": cells(), "b": cells(seed=1)})
+    mirror = project.parent / "mirror"
+    mirror.mkdir(exist_ok=True)
+    (project / "data" / "b" / "b.h5ad").rename(mirror / "anything")
+    (project / "data" / "a" / "a.h5ad").unlink()
+    monkeypatch.setenv("DATAMIX_MIRROR", str(mirror))
+    found = run("data", "fetch", "a", "b")
+    assert found.exit_code == 1
+    assert "is missing. copy it" in found.stderr
+    assert (project / "data" / "b" / "b.h5ad").is_file()
+
+
+def test_verify_reads_every_file_again(project):
+    assert run("data", "verify").exit_code == 0
+    path = project / "data" / "a" / "a.h5ad"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    found = run("data", "verify")
+    assert found.exit_code == 1
+    assert "wrong sha256" in found.stdout
+    assert "datamix data fetch a" in found.stderr
+
+
+def test_prepare_and_genes(project):
+    found = run("prepare", "a", "--profile", "tiny")
+    assert (found.exit_code, found.stdout) == (0, "results/tiny/corpora/a.h5ad\n")
+    found = run("genes", "--profile", "tiny")
+    assert (found.exit_code, found.stdout) == (0, "results/tiny/corpora/genes.csv: 60 genes\n")
+    assert list(pd.read_csv(project / "results" / "tiny" / "corpora" / "genes.csv")) == ["gene", "symbol"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["prepare", "b", "--profile", "tiny"], "The manifest has no dataset 'b'"),
+        (["genes", "--profile", "tiny"], "a.h5ad does not exist"),
+        (["data", "check", "--profile", "huge"], "huge.yaml does not exist"),
+    ],
+)
+def test_problems_are_one_message_and_exit_1(project, words, message):
+    found = subprocess.run(
+        [sys.executable, "-m", "datamix", *words], capture_output=True, text=True, check=False, cwd=project
+    )
+    assert found.returncode == 1
+    assert found.stderr.startswith("Error: ")
+    assert message in found.stderr
+    assert "To mend it: " in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, datamix.cli; print({'numpy', 'pandas', 'torch', 'anndata', 'pydantic'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "set()\n"

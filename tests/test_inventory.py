@@ -1,0 +1,88 @@
+import os
+
+import pytest
+from small_project import cells, write_project
+
+from datamix import inventory
+from datamix.errors import DatamixError
+from datamix.inventory import file_path, inspect, local_files, pin, roles
+from datamix.manifest import read_manifest
+from datamix.profile import read_profile
+
+
+@pytest.fixture
+def project(tmp_path):
+    return write_project(tmp_path, {"a": cells()})
+
+
+def only(root, **keywords):
+    (found,) = inspect("a", read_manifest(root).dataset("a"), root=root, **keywords)
+    return found
+
+
+def path_of(root):
+    return file_path("a", read_manifest(root).dataset("a").files[0], root=root)
+
+
+def test_states(project):
+    assert only(project).state == "present"
+    path = path_of(project)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-10])
+    assert only(project).state == "truncated"
+    path.write_bytes(whole[:-1] + b"?")
+    assert only(project).state == "wrong sha256"
+    path.write_bytes(whole + b"?")
+    assert only(project).state == "wrong sha256"
+    path.unlink()
+    found = only(project)
+    assert (found.state, found.sha256, found.bytes) == ("missing", None, len(whole))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda b: b[:-10], r"a\.h5ad \(a\) has [\d,]+ bytes, the manifest says [\d,]+: it is not whole"),
+        (lambda b: b[:-1] + b"?", r"sha256 of .*a\.h5ad \(a\) is [0-9a-f]{64}, expected [0-9a-f]{64}"),
+        (None, r"a\.h5ad \(a\) is missing"),
+    ],
+)
+def test_readers_are_given_whole_files_only(project, damage, message):
+    path = path_of(project)
+    whole = path.read_bytes()
+    path.unlink()
+    if damage:
+        path.write_bytes(damage(whole))
+    with pytest.raises(DatamixError, match=message) as error:
+        local_files("a", read_manifest(project).dataset("a"), root=project)
+    assert error.value.fix == "datamix data fetch a"
+
+
+def test_a_file_that_did_not_change_is_not_hashed_again_unless_asked(project, monkeypatch):
+    only(project)
+    hashed = []
+    monkeypatch.setattr(inventory, "sha256", lambda path: hashed.append(path) or "0" * 64)
+    assert only(project).state == "present"
+    assert hashed == []
+    assert only(project, rehash=True).state == "wrong sha256"
+    os.utime(path_of(project))
+    only(project)
+    assert len(hashed) == 2
+
+
+def test_file_without_sha256_is_pinned_once(tmp_path):
+    root = write_project(tmp_path, {"a": cells()}, files=[{"name": "a.h5ad", "steps": "copy it"}])
+    found = only(root)
+    assert found.state == "unpinned"
+    assert pin(found, root=root).state == "present"
+    assert only(root).state == "present"
+    path_of(root).write_bytes(b"another")
+    changed = only(root)
+    assert changed.state == "wrong sha256"
+    assert "pins.lock.json" in inventory.describe(changed)
+
+
+def test_roles_name_use_and_figures(project):
+    manifest = read_manifest(project)
+    profile = read_profile(str(project / "config" / "tiny.yaml"))
+    assert roles(profile, manifest) == {"a": ["2, S2: training, Blood baseline"]}

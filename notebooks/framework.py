@@ -25,6 +25,7 @@ profile: str = "demo"  # which data and settings: demo | mini | paper, or the na
 
 # %%
 import pandas as pd
+from IPython.display import Markdown
 
 from datamix import diagrams
 from datamix.manifest import read_manifest
@@ -32,7 +33,7 @@ from datamix.panels import save_panel
 from datamix.results import Results
 from datamix.values import record
 
-results = Results(profile, notebook="framework")
+results = Results(profile, notebook="framework", reads=[])
 settings = results.profile
 manifest = read_manifest(results.root)
 
@@ -153,7 +154,8 @@ save_panel(
 
 # %% tags=["hide-input"]
 lacking = pd.Series(settings.missing, name="why", dtype=str).rename_axis("part of the paper")
-lacking.to_frame() if len(lacking) else "Nothing: every part of the paper has a counterpart here."
+nothing = Markdown("Nothing: every part of the paper has a counterpart here.")
+lacking.to_frame() if len(lacking) else nothing
 
 # %% [markdown]
 # ## Use it on your own data

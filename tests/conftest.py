@@ -92,9 +92,12 @@ def _run_notebook(run: Run) -> None:
         results=run,
     )
     data, metadata = panel._repr_mimebundle_()
+    warning = new_output("stream", name="stderr", text="/home/someone/a.py:1: UserWarning")
     cells = [
         new_markdown_cell("# Figure 2\n\nAML: {val}`fig2.aml.blood:.2f`."),
-        new_code_cell("secret_of_the_code = 1", outputs=[new_output("stream", name="stdout", text="printed words")]),
+        new_code_cell(
+            "secret_of_the_code = 1", outputs=[new_output("stream", name="stdout", text="printed words"), warning]
+        ),
         new_code_cell("save_panel()", outputs=[new_output("display_data", data=data, metadata=metadata)]),
         new_markdown_cell("```{panel} 2a\n```"),
     ]

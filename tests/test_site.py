@@ -70,6 +70,21 @@ def test_code_is_folded_and_a_panel_is_shown_once(tiny_book):
     assert 'alt="A line &quot;up&quot;"' in image
 
 
+def test_code_that_only_runs_is_folded_with_what_follows(tiny_book):
+    path = tiny_book / "results" / "demo" / "notebooks" / "fig2.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    silent = nbformat.v4.new_code_cell
+    removed = silent("kept_to_itself = 1", metadata={"tags": ["remove-cell"]})
+    notebook.cells[1:1] = [silent("first_step = 1"), silent("second_step = 1"), removed]
+    nbformat.write(notebook, path)
+    build_site("demo", tiny_book)
+    shown = page(tiny_book, "notebooks/fig2")
+    folds = re.findall(r'(?s)<details class="[^"]*hide.*?</details>', shown)
+    words = [re.findall(r"first_step|second_step|secret_of_the_code|save_panel", fold) for fold in folds]
+    assert words == [["first_step", "second_step"], ["secret_of_the_code"], ["save_panel"]]
+    assert "kept_to_itself" not in shown
+
+
 def test_nothing_is_loaded_from_another_machine(tiny_book):
     site = build_site("demo", tiny_book).parent
     for path in pages(site):

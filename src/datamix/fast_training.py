@@ -50,7 +50,7 @@ def fit(model: LinearSCVI, *, settings: Training, progress: Callable[[int, int],
     DatamixError
         If the model has an option that the fast path does not compute exactly.
     """
-    _check_covered(model.module)
+    check_covered(model.module)
     splitter = DataSplitter(model.adata_manager, batch_size=settings.batch_size)
     splitter.setup()
     trainer = FastTrainer(model.module, model.adata.X, lr=settings.lr)
@@ -58,15 +58,15 @@ def fit(model: LinearSCVI, *, settings: Training, progress: Callable[[int, int],
     for epoch in range(settings.max_epochs):
         trainer.kl_weight = min(epoch / KL_WARMUP_EPOCHS, 1.0)
         order = splitter.train_idx[torch.randperm(len(splitter.train_idx)).numpy()]
-        means = _mean([trainer.step(rows) for rows in _batches(order, settings.batch_size)], "train")
+        means = mean_losses([trainer.step(rows) for rows in _batches(order, settings.batch_size)], "train")
         if (epoch + 1) % settings.check_val_every_n_epoch == 0 and len(splitter.val_idx):
             losses = [trainer.evaluate(rows) for rows in _batches(splitter.val_idx, settings.batch_size)]
-            means |= _mean(losses, "validation")
+            means |= mean_losses(losses, "validation")
         epochs.append(means | {"kl_weight": trainer.kl_weight})
         if progress:
             progress(epoch + 1, settings.max_epochs)
     trainer.finish()
-    model.history_ = _history(epochs)
+    model.history_ = history(epochs)
     model.train_indices, model.validation_indices = splitter.train_idx, splitter.val_idx
     model.test_indices = splitter.test_idx
     model.is_trained_ = True
@@ -227,7 +227,8 @@ class _NegativeBinomial(torch.autograd.Function):
         return *(-upstream * gradient for gradient in gradients), None
 
 
-def _check_covered(module: LDVAE) -> None:
+def check_covered(module: LDVAE) -> None:
+    """Raise a `DatamixError` where a model has an option that is not computed exactly here."""
     covered = {
         "one batch": module.n_batch <= 1,
         "gene_likelihood 'nb'": module.gene_likelihood == "nb",
@@ -277,7 +278,7 @@ def _batches(rows: Rows, size: int) -> Iterator[Rows]:
         yield rows[start : start + size]
 
 
-def _mean(losses: list[Losses], kind: str) -> dict[str, float]:
+def mean_losses(losses: list[Losses], kind: str) -> dict[str, float]:
     """Average over cells, under the names that scvi-tools gives."""
     cells, loss, reconstruction, kl_local = (sum(column) for column in zip(*losses, strict=True))
     return {
@@ -289,7 +290,7 @@ def _mean(losses: list[Losses], kind: str) -> dict[str, float]:
     }
 
 
-def _history(epochs: list[dict[str, float]]) -> dict[str, pd.DataFrame]:
+def history(epochs: list[dict[str, float]]) -> dict[str, pd.DataFrame]:
     """Return the history as scvi-tools keeps it: a table a quantity, indexed by epoch."""
     table = pd.DataFrame(epochs).rename_axis("epoch")
     return {str(name): table[[name]].dropna() for name in table}

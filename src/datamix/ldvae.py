@@ -5,7 +5,7 @@ import os
 import platform
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ import scvi
 import torch
 from scvi.model import LinearSCVI
 
-from datamix import fast_training
+from datamix import fast_training, stacked_training
 from datamix.errors import DatamixError
 from datamix.files import replacing, write_json
 from datamix.profile import Training
@@ -65,23 +65,73 @@ def train(adata: ad.AnnData, *, seed: int, settings: Training, progress: Progres
     ----------
     Svensson et al. 2020, doi:10.1093/bioinformatics/btaa169.
     """
-    _check_counts(adata)
-    began = time.perf_counter()
-    with one_thread(), quiet():
-        model = new_model(adata, seed=seed, settings=settings)
-        fit = fast_training.fit if settings.trainer == "fast" else fit_stock
-        fit(model, settings=settings, progress=progress)
-    model.training_record = {
+    return train_together({"": adata}, seed=seed, settings=settings, progress=progress)[""]
+
+
+def train_together(
+    adatas: Mapping[str, ad.AnnData], *, seed: int, settings: Training, progress: Progress | None = None
+) -> dict[str, LinearSCVI]:
+    """Train several LDVAEs: on a GPU those of one size as one stacked model, otherwise one after another.
+
+    Parameters
+    ----------
+    adatas
+        Name → raw counts, as in `train`; on a GPU all must fit its memory, as CSR.
+    seed, settings
+        As in `train`, for every model alike.
+    progress
+        Called after each epoch of each group of models.
+
+    Returns
+    -------
+    Name → trained model, in the order given.
+
+    Raises
+    ------
+    DatamixError
+        As `train`.
+    """
+    for adata in adatas.values():
+        _check_counts(adata)
+    stacked = settings.trainer == "fast" and torch.cuda.is_available()
+    groups: dict[Any, list[str]] = {}
+    for name, adata in adatas.items():
+        groups.setdefault(adata.shape if stacked else name, []).append(name)
+    models: dict[str, LinearSCVI] = {}
+    for names in groups.values():
+        began = time.perf_counter()
+        with one_thread(), quiet():
+            group = {name: new_model(adatas[name], seed=seed, settings=settings) for name in names}
+            if stacked:
+                device = torch.device("cuda")
+                stacked_training.fit(
+                    list(group.values()), seed=seed, settings=settings, device=device, progress=progress
+                )
+            else:
+                fit = fast_training.fit if settings.trainer == "fast" else fit_stock
+                fit(group[names[0]], settings=settings, progress=progress)
+                device = group[names[0]].device
+        seconds = time.perf_counter() - began
+        for model in group.values():
+            model.training_record = _record(model, seed=seed, settings=settings, seconds=seconds, device=device)
+            model.training_record["trained_together"] = len(names)
+        models |= group
+    return {name: models[name] for name in adatas}
+
+
+def _record(
+    model: LinearSCVI, *, seed: int, settings: Training, seconds: float, device: torch.device
+) -> dict[str, Any]:
+    return {
         "trainer": settings.trainer,
         "settings": settings.model_dump(),
         "seed": seed,
-        "cells": adata.n_obs,
-        "genes": adata.n_vars,
-        "seconds": round(time.perf_counter() - began, 3),
-        "hardware": hardware(model.device),
+        "cells": model.adata.n_obs,
+        "genes": model.adata.n_vars,
+        "seconds": round(seconds, 3),
+        "hardware": hardware(device),
         "versions": {package: version(package) for package in _PACKAGES} | {"python": platform.python_version()},
     }
-    return model
 
 
 def new_model(adata: ad.AnnData, *, seed: int, settings: Training) -> LinearSCVI:

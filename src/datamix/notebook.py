@@ -52,7 +52,7 @@ def run_notebook(layout: Layout, name: str) -> Path:
                 kernel_name="python3",
                 cwd=layout.root,
                 progress_bar=False,
-                extra_arguments=["--log-level=ERROR"],  # it warns that it listens on this machine
+                extra_arguments=["--log-level=CRITICAL"],  # it warns that it listens on this machine
             )
         except (papermill.PapermillExecutionError, CellExecutionError) as error:
             if getattr(error, "ename", None) == NotInProfileError.__name__:

@@ -1,5 +1,7 @@
 """The figures' plots. Each takes a tidy table, the panel's source data, and draws it; nothing is computed here."""
 
+from textwrap import fill
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -48,7 +50,7 @@ def heat_map(table: pd.DataFrame) -> Figure:
     widths = [table.loc[table["group"] == g, "mixture_label"].nunique() for g in present]
     rows = table["evaluation_label"].nunique()
     fig, axes = style.figure(
-        width=style.WIDE, height=26 + 8 * rows, ncols=len(present), width_ratios=widths, squeeze=False
+        width=style.WIDE, height=20 + 8 * rows, ncols=len(present), width_ratios=widths, squeeze=False
     )
     changes = table["log2_fold_change"].abs()
     limit = float(np.clip(np.ceil(changes.max()), 1, 5)) if changes.notna().any() else 1.0
@@ -66,7 +68,7 @@ def heat_map(table: pd.DataFrame) -> Figure:
             dark = abs(np.nan_to_num(change.to_numpy()[i, j])) > 0.65 * limit
             ax.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", color="white" if dark else "black")
         ax.set(xlabel="", ylabel="", title=GROUPS[group])
-        ax.set_xticks(ax.get_xticks(), [t.get_text() for t in ax.get_xticklabels()], rotation=35, ha="right")
+        ax.set_xticks(ax.get_xticks(), [fill(t.get_text(), 9) for t in ax.get_xticklabels()], rotation=0)
         ax.tick_params(length=0)
         if ax is axes[0, 0]:
             ax.set_yticks(ax.get_yticks(), [t.get_text() for t in ax.get_yticklabels()], rotation=0)
@@ -94,31 +96,23 @@ def cell_types(table: pd.DataFrame, profile: Profile, *, shown: list[str]) -> Fi
 
     Returns
     -------
-    The figure, 183 mm wide: a column an evaluation set.
+    The figure, 183 mm wide: a part an evaluation set, with as much height as it has cell types.
     """
-    evaluations = table["evaluation"].unique()
-    tallest = table.groupby("evaluation")["cell_type"].nunique().max()
-    fig, axes = style.figure(
-        width=style.WIDE, height=22 + 5.5 * tallest, ncols=len(evaluations), sharex=True, squeeze=False
-    )
-    offsets = np.linspace(-0.22, 0.22, len(shown)) if len(shown) > 1 else [0.0]
-    for ax, evaluation in zip(axes[0], evaluations, strict=True):
-        part = table[table["evaluation"] == evaluation]
-        first = part[part["mixture"] == shown[0]].sort_values("median", ascending=False)
-        types = first["cell_type"].tolist()
-        for mixture, offset in zip(shown, offsets, strict=True):
-            line = part[part["mixture"] == mixture].set_index("cell_type").reindex(types)
-            y = np.arange(len(types)) + offset
-            colour = style.NEUTRAL if mixture == shown[0] else style.colour(mixture, profile=profile)
-            ax.hlines(y, line["low"], line["high"], color=colour, linewidth=1)
-            ax.plot(line["median"], y, "o", color=colour, markersize=3)
-        cells = first.set_index("cell_type")["cells"]
-        ax.set_yticks(range(len(types)), [f"{t} ({cells[t]:,})" for t in types])
-        ax.set_ylim(tallest - 0.5, -0.5)
-        ax.set(title=part["evaluation_label"].iloc[0], xlim=(0, None))
-        ax.tick_params(axis="y", length=0)
-        ax.spines["left"].set_visible(False)
-    fig.supxlabel("R² of a cell: median and quartiles", fontsize=6)
+    sizes = table.groupby("evaluation", sort=False)["cell_type"].nunique()
+    columns = _balance(sizes, 3)
+    tallest = max(sum(sizes[e] + 3 for e in column) for column in columns)
+    fig = style.empty_figure(width=style.WIDE, height=10 + 3.4 * tallest)
+    widest = 1.05 * table["high"].max()
+    for part, column in zip(fig.subfigures(ncols=len(columns), squeeze=False)[0], columns, strict=True):
+        unused = tallest - sum(sizes[e] + 3 for e in column)
+        heights = [sizes[e] + 1 for e in column] + ([unused] if unused else [])
+        axes = part.subplots(nrows=len(heights), height_ratios=heights, squeeze=False)[:, 0]
+        for ax in axes[len(column) :]:
+            ax.axis("off")
+        for ax, evaluation in zip(axes, column, strict=False):
+            _cell_types_of(ax, table[table["evaluation"] == evaluation], profile, shown=shown)
+            ax.set_xlim(0, widest)
+        axes[len(column) - 1].set_xlabel("R² of a cell: median and quartiles")
     names = table.drop_duplicates("mixture").set_index("mixture")["mixture_label"]
     handles = [
         Line2D([], [], marker="o", color=style.NEUTRAL if m == shown[0] else style.colour(m, profile=profile))
@@ -126,6 +120,31 @@ def cell_types(table: pd.DataFrame, profile: Profile, *, shown: list[str]) -> Fi
     ]
     fig.legend(handles, [names[m] for m in shown], loc="outside upper center", ncols=len(shown))
     return fig
+
+
+def _cell_types_of(ax: Axes, part: pd.DataFrame, profile: Profile, *, shown: list[str]) -> None:
+    first = part[part["mixture"] == shown[0]].sort_values("median", ascending=False).set_index("cell_type")
+    offsets = np.linspace(-0.22, 0.22, len(shown)) if len(shown) > 1 else [0.0]
+    for mixture, offset in zip(shown, offsets, strict=True):
+        line = part[part["mixture"] == mixture].set_index("cell_type").reindex(first.index)
+        y = np.arange(len(line)) + offset
+        colour = style.NEUTRAL if mixture == shown[0] else style.colour(mixture, profile=profile)
+        ax.hlines(y, line["low"], line["high"], color=colour, linewidth=0.9)
+        ax.plot(line["median"], y, "o", color=colour, markersize=2.5)
+    ax.set_yticks(range(len(first)), [f"{name} ({n:,})" for name, n in first["cells"].items()], fontsize=5)
+    ax.set_ylim(len(first) - 0.4, -0.6)
+    ax.set_title(part["evaluation_label"].iloc[0])
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+
+
+def _balance(sizes: pd.Series, n: int) -> list[list[str]]:
+    """Put sets in at most `n` columns of about the same height, each in its order."""
+    columns: list[list[str]] = [[] for _ in range(min(n, len(sizes)))]
+    for name in sizes.sort_values(ascending=False, kind="stable").index:
+        min(columns, key=lambda column: sum(sizes[e] + 3 for e in column)).append(str(name))
+    order = {str(name): i for i, name in enumerate(sizes.index)}
+    return sorted((sorted(c, key=order.__getitem__) for c in columns), key=lambda c: order[c[0]])
 
 
 def reconstruction_scatter(table: pd.DataFrame, profile: Profile) -> Figure:
@@ -171,8 +190,9 @@ def seed_scatter(table: pd.DataFrame, profile: Profile) -> Figure:
     """
     evaluations = table["evaluation"].unique()
     fig, axes = style.figure(
-        width=style.WIDE, height=62, ncols=len(evaluations), sharex=True, sharey=True, squeeze=False
-    )
+        width=style.WIDE, height=30 + 125 / len(evaluations), ncols=len(evaluations), sharex=True, sharey=True,
+        squeeze=False,
+    )  # fmt: skip
     mixtures = table.drop_duplicates("mixture")
     shuffled = table.sample(frac=1, random_state=0)  # so that no mixture hides the others
     for ax, evaluation in zip(axes[0], evaluations, strict=True):
@@ -186,9 +206,8 @@ def seed_scatter(table: pd.DataFrame, profile: Profile) -> Figure:
             )  # fmt: skip
         _identity(ax, 1)
         ax.set_title(part["evaluation_label"].iloc[0])
-        ax.set_aspect("equal")
+        ax.set(aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], xlabel="R², first seed")
     axes[0, 0].set_ylabel("R² of a cell, second seed")
-    fig.supxlabel("R² of a cell, first seed", fontsize=6)
     handles = [
         Line2D([], [], linestyle="", marker="^" if "+" in m else "o", color=style.colour(m, profile=profile))
         for m in mixtures["mixture"]
@@ -253,6 +272,7 @@ def training_curves(table: pd.DataFrame, profile: Profile) -> Figure:
                 colour = style.colour(mixture, profile=profile)
                 ax.plot(line["epoch"], line[column], color=colour, linestyle=dashes, linewidth=0.8)
             ax.set_title(f"{profile.baselines[baseline].label} Baseline, {name} cells")
+            ax.set_yscale("log")
             ax.set_ylabel("Negative ELBO, nats a cell")
         names = part.drop_duplicates("mixture")
         handles = [

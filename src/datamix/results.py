@@ -1,6 +1,7 @@
 """What a notebook reads: the tables of one profile, with an error that names the command where one is missing."""
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,18 @@ class Results:
         `demo`, `mini`, `paper`, or the name of another file in `config/`.
     notebook
         The notebook's name: its panels and values are filed under it.
+    reads
+        The datasets that the notebook reads, directly or through models; those of the profile when not given.
     root
         The project's folder; found from the current folder upwards when not given.
     """
 
-    def __init__(self, profile: str, *, notebook: str, root: Path | None = None) -> None:
+    def __init__(
+        self, profile: str, *, notebook: str, reads: Sequence[str] | None = None, root: Path | None = None
+    ) -> None:
         self.layout = Layout.of(profile, root)
         self.notebook = notebook
+        self._reads = self.profile.datasets if reads is None else tuple(reads)
         Values.start(self.folder, notebook=notebook)
 
     @property
@@ -58,9 +64,9 @@ class Results:
 
     @property
     def datasets(self) -> dict[str, str]:
-        """Ids of the datasets behind the results, with the sha256 of their corpora; those not prepared are left out."""
-        corpora = {d: self.layout.corpus(d) for d in self.profile.datasets}
-        return {dataset: _hash(path, path.stat().st_mtime_ns) for dataset, path in corpora.items() if path.is_file()}
+        """Ids of the datasets behind the results, with the sha256 of their corpora."""
+        corpora = {d: self._existing(self.layout.corpus(d)) for d in self._reads}
+        return {dataset: _hash(path, path.stat().st_mtime_ns) for dataset, path in corpora.items()}
 
     def mixtures(self, baseline: str) -> list[Mixture]:
         """List the mixtures on a baseline in the column order of Figure 2A."""

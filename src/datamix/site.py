@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from html import escape
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,7 @@ def build_site(profile: str, root: Path | None = None) -> Path:
         (beside / ".nojekyll").touch()  # or GitHub Pages would leave out _static
         for name in list_notebooks(layout.root):
             notebook = nbformat.read(layout.folder / "notebooks" / f"{name}.ipynb", as_version=4)
-            for path in ("input_path", "output_path"):  # of this machine
-                notebook.metadata.get("papermill", {}).pop(path, None)
-            nbformat.write(notebook, beside / "notebooks" / f"{name}.ipynb")
+            nbformat.write(_without_paths(notebook), beside / "notebooks" / f"{name}.ipynb")
     return site / "index.html"
 
 
@@ -119,16 +118,34 @@ def _page(layout: Layout, name: str) -> bytes:
         raise DatamixError(msg, fix=f"read the error in it, mend notebooks/{name}.py, then: {command}")
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            tags = cell.metadata.get("tags", [])
-            cell.metadata = {"tags": [*tags, *([] if "hide-input" in tags else ["hide-input"])]}
+            cell.metadata = {"tags": sorted({"hide-input", *cell.metadata.get("tags", [])})}
             cell.outputs = [out for out in cell.outputs if "datamix" not in out.get("metadata", {})]
+    for cell, following in pairwise(notebook.cells):
+        if _only_runs(cell) and following.cell_type == "code" and "remove-cell" not in following.metadata.tags:
+            # One fold for a step. The emptied cell stays, so that warnings count cells as the notebook does.
+            following.source = f"{cell.source}\n\n{following.source}"
+            cell.metadata.tags.append("remove-cell")
     return nbformat.writes(notebook).encode()
+
+
+def _only_runs(cell: nbformat.NotebookNode) -> bool:
+    return cell.cell_type == "code" and not cell.outputs and "remove-cell" not in cell.metadata.tags
 
 
 def _banner(layout: Layout) -> str:
     """Return the line at the head of every page, which says what made it."""
     profile = layout.profile
     return f"<strong>{escape(profile.title)}.</strong> {escape(profile.about)}"
+
+
+def _without_paths(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Take out what tells of this machine: where papermill read and wrote, and warnings, which name files."""
+    for path in ("input_path", "output_path"):
+        notebook.metadata.get("papermill", {}).pop(path, None)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    return notebook
 
 
 def _build(source: Path, cache: Path, *, banner: str) -> None:

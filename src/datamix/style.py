@@ -104,8 +104,14 @@ def figure(*, width: float = WIDE, height: float = 60, **subplots: Any) -> tuple
     -------
     The figure, and its axes as `matplotlib.pyplot.subplots` returns them.
     """
+    fig = empty_figure(width=width, height=height)
+    return fig, fig.subplots(**subplots)
+
+
+def empty_figure(*, width: float = WIDE, height: float = 60) -> Figure:
+    """Make a figure in the style of the book, without axes; sizes in mm."""
     apply()
-    return plt.subplots(figsize=(width / 25.4, height / 25.4), **subplots)
+    return plt.figure(figsize=(width / 25.4, height / 25.4))
 
 
 def colours(profile: Profile) -> dict[str, str]:

@@ -1,7 +1,8 @@
 # make book               the demo book: results/demo/site/index.html
 # make book PROFILE=mini  the same from small real data; PROFILE=paper from the published data
 # make figure FIG=fig2    one notebook again, and what it needs
-# make test · make lint · make clean · make env GPU=1
+# make test               the demo book, if it is not there yet, and the tests
+# make lint · make clean · make env GPU=1
 
 PROFILE ?= demo
 PYTHON  ?= python3
@@ -35,6 +36,7 @@ figure: .venv/complete
 	@echo "Its panels: results/$(PROFILE)/panels/"
 
 test: .venv/complete
+	@$(MAKE) --no-print-directory book PROFILE=demo
 	@$(BIN)/python -m pytest
 
 lint: .venv/complete

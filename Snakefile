@@ -50,11 +50,14 @@ wildcard_constraints:
 
 rule book:
     input:
+        "data_manifest.yaml",
         notebooks=[f"{OUT}/notebooks/{name}.ipynb" for name in NOTEBOOKS],
         book=BOOK,
-        code=code("site", "panels", "values", "provenance"),
+        code=code("site", "pages", "panels", "values", "provenance", "manifest"),
     output:
-        f"{OUT}/site/index.html",
+        update(f"{OUT}/site/index.html"),  # the former site stays until the new one is whole
+    params:
+        profile=profile.model_dump_json(),
     shell:
         "{PYTHON} -m datamix site --profile {NAME}"
 

@@ -194,14 +194,15 @@ table.rename_axis("Evaluation set").style.format("{:.2f}")
 # %% [markdown]
 # ## Use it on your own data
 #
-# A corpus or an evaluation set of your own is an entry in `data_manifest.yaml` and a line in a profile; then
-# `make figure FIG=fig2 PROFILE=yours`.
+# A corpus or an evaluation set of your own is an entry in `data_manifest.yaml` and a line in a profile; then `make figure FIG=fig2 PROFILE=yours`.
 # To draw the heat map from a table of your own:
 #
 # ```python
-# import pandas as pd from datamix import plots
+# import pandas as pd
+# from datamix import plots
 #
-# table = pd.read_csv("results/demo/panels/fig2a.csv") plots.heat_map(table).savefig("fig2a.svg")
+# table = pd.read_csv("results/demo/panels/fig2a.csv")
+# plots.heat_map(table).savefig("fig2a.svg")
 # ```
 
 # %% tags=["hide-input"]

@@ -7,18 +7,9 @@ import pytest
 
 from datamix import benchmark
 from datamix.benchmark import Plan
+from datamix.measurement import simulate
 
 TINY = Plan(repeats=1, training=((150, 40),), scoring=((200, 60),), optimum=(120, 40, 2))
-
-
-def test_simulated_counts_are_sparse_whole_and_repeatable():
-    adata = benchmark.simulate(1100, 300, seed=3)
-    again = benchmark.simulate(1100, 300, seed=3)
-    assert adata.shape == (1100, 300)
-    assert (adata.X != again.X).nnz == 0
-    assert (adata.X.data == np.floor(adata.X.data)).all()
-    assert 0.02 < adata.X.nnz / (1100 * 300) < 0.3
-    assert (adata.X.getnnz(axis=1) > 0).all()
 
 
 def test_training_is_measured_in_a_process_and_written(tmp_path, capsys):
@@ -37,7 +28,7 @@ def test_training_is_measured_in_a_process_and_written(tmp_path, capsys):
 
 
 def test_both_trainers_fit_the_same_cells():
-    rows = benchmark._optimum(benchmark.simulate(120, 40), epochs=2)
+    rows = benchmark._optimum(simulate(120, 40), epochs=2)
     assert [row["trainer"] for row in rows] == ["stock", "ours"]
     assert all(len(row["repeats"]) == 5 for row in rows)
     difference = abs(np.mean(rows[0]["repeats"]) - np.mean(rows[1]["repeats"]))
@@ -45,8 +36,14 @@ def test_both_trainers_fit_the_same_cells():
 
 
 def test_both_ways_of_scoring_run_on_the_same_cells():
-    adata = benchmark.simulate(100, 60)
+    adata = simulate(100, 60)
     for name in ("ours", "published"):
         found = benchmark._score(adata, name=name)
         assert found["seconds"] > 0
         assert found["peak MB"] >= 0
+
+
+def test_ten_stacked_models_are_measured_beside_one_of_stock():
+    row = benchmark._stacked(simulate(60, 40), repeats=1)
+    assert (row["cells"], row["genes"]) == (60, 40)
+    assert row["share"] == pytest.approx(row["ours, ten s/epoch"] / row["stock, one s/epoch"])

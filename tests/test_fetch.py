@@ -215,6 +215,15 @@ def test_archive_is_unpacked_beside(tmp_path, monkeypatch, make, name):
     assert (target.parent / f"{name}.unpacked" / "Data_X" / "Cells.csv").read_text() == "content"
 
 
+def test_tar_that_ends_with_a_zip_is_a_tar(tmp_path):
+    study = zipped(tmp_path / "Data_X.zip", ["Data_X/Cells.csv"])
+    with tarfile.open(tmp_path / "all.tar", "w") as archive:
+        archive.add(study, "Data_X.zip")
+    assert zipfile.is_zipfile(tmp_path / "all.tar")
+    unpack(tmp_path / "all.tar", tmp_path / "out")
+    assert (tmp_path / "out" / "Data_X.zip").read_bytes() == study.read_bytes()
+
+
 def test_single_gz_and_cut_off_gz(tmp_path):
     path = tmp_path / "a.h5ad.gz"
     path.write_bytes(gzip.compress(CONTENT))

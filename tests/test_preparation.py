@@ -12,6 +12,7 @@ import scanpy as sc
 from scipy import sparse
 from small_project import GENES, SYMBOLS, cells, read_entries, write_manifest, write_project
 
+from datamix import preparation
 from datamix.corpus import OBS
 from datamix.errors import DatamixError
 from datamix.manifest import read_manifest
@@ -104,6 +105,73 @@ def test_dense_and_sparse_files_and_any_blocks_give_the_same_corpus(tmp_path):
     one, other = ad.read_h5ad(sparse_path), ad.read_h5ad(dense_path)
     np.testing.assert_array_equal(one.X.toarray(), other.X.toarray())
     assert one.obs.equals(other.obs)
+    for block_cells in (1, 7, 100):
+        assert run(tmp_path / "sparse", block_cells=block_cells).read_bytes() == sparse_path.read_bytes()
+
+
+def test_chunks_are_filled_across_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(preparation, "_CHUNK", 10)
+    monkeypatch.setattr(preparation, "_STORAGE", preparation._STORAGE | {"chunks": (10,)})
+    source = cells(120)
+    source.obs["who"] = [f"donor {i // 10}" for i in range(120)]
+    source.X[:20] = 0  # whole blocks of which QC keeps nothing, the first ones
+    source.X.eliminate_zeros()
+    path = run(write_project(tmp_path, {"a": source}), block_cells=9)
+    whole = path.read_bytes()
+    corpus = ad.read_h5ad(path)
+    kept = source[[name.removeprefix("a:") for name in corpus.obs_names]]
+    assert len(kept) > 10
+    assert corpus.X.nnz > 160
+    np.testing.assert_array_equal(corpus.X.toarray(), kept.X.toarray())
+    assert corpus.obs["total_counts"].dtype == np.float64
+    assert corpus.obs["donor"].tolist() == kept.obs["who"].tolist()
+    assert run(tmp_path, block_cells=100).read_bytes() == whole
+
+
+def test_memory_sets_the_size_of_blocks(tmp_path, monkeypatch):
+    from datamix.sources import h5ad
+
+    whole, asked = h5ad.read_h5ad, []
+
+    def watched(files, *, skip=0, block_cells=20_000, symbol=None):
+        asked.append(block_cells)
+        return whole(files, skip=skip, block_cells=block_cells, symbol=symbol)
+
+    monkeypatch.setattr(h5ad, "read_h5ad", watched)
+    root = write_project(tmp_path, {"a": cells()}, options={"symbol": "symbol"})
+    path = root / "config" / "tiny.yaml"
+    before = path.read_text()
+    for memory_mb in (700, 1400):
+        path.write_text(before + f"memory_mb: {memory_mb}\n")
+        run(root)
+    assert asked == [preparation.cells_in_memory(700), preparation.cells_in_memory(1400)]
+    assert asked[0] < asked[1]
+
+
+@pytest.mark.parametrize("protocol", ["published", "corrected"])
+def test_log_normalised_blocks_pass_under_published_only(tmp_path, monkeypatch, protocol):
+    from datamix.sources import h5ad
+
+    whole = h5ad.read_h5ad
+
+    def marking(files, *, skip=0, block_cells=20_000, symbol=None):
+        for block in whole(files, skip=skip, block_cells=block_cells, symbol=symbol):
+            block.uns["log_normalised"] = True
+            yield block
+
+    monkeypatch.setattr(h5ad, "read_h5ad", marking)
+    source = cells()
+    source.X = source.X * 2.5
+    root = write_project(tmp_path, {"a": source}, options={"symbol": "symbol"})
+    path = root / "config" / "tiny.yaml"
+    path.write_text(path.read_text() + f"protocol: {protocol}\n")
+    if protocol == "corrected":
+        with pytest.raises(DatamixError, match="Expected raw counts"):
+            run(root)
+        return
+    corpus = ad.read_h5ad(run(root))
+    assert json.loads(corpus.uns["datamix"])["log_normalised"] is True
+    assert (corpus.X.data % 1 > 0).any()
 
 
 def test_repeat_gives_the_same_bytes(tmp_path):

@@ -5,7 +5,6 @@ and written to `results/bench/*.json`. All cells are simulated. These are measur
 """
 
 import argparse
-import multiprocessing
 import os
 import time
 from collections.abc import Callable
@@ -19,12 +18,12 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import scanpy as sc
-import scipy.sparse as sp
 import torch
 from scvi.model import LinearSCVI
 
-from datamix import fast_training, ldvae, reconstruction
+from datamix import fast_training, ldvae, reconstruction, stacked_training
 from datamix.files import write_json
+from datamix.measurement import Peak, in_processes, simulate, wait_for_others
 from datamix.profile import Training, project_root, read_profile
 
 Table = list[dict[str, Any]]
@@ -49,6 +48,7 @@ class Plan:
     scoring: tuple[tuple[int, int], ...] = ((10_000, 5_000), (20_000, 5_000), (40_000, 5_000))
     optimum: tuple[int, int, int] = (3_000, 1_000, 40)
     """Cells, genes, epochs."""
+    gpu: tuple[int, int] = (100_000, 10_000)
     demo_epochs: int | None = None
     """Nothing: those of the demo profile."""
 
@@ -59,37 +59,16 @@ QUICK = Plan(
     together=(600, 1_000),
     scoring=((1_000, 1_500), (2_000, 1_500)),
     optimum=(1_000, 300, 15),
+    gpu=(400, 200),
     demo_epochs=10,
 )
-
-
-def simulate(cells: int, genes: int, *, seed: int = 0) -> ad.AnnData:
-    """Simulate counts as sparse as single-cell data: four gene programmes, about a tenth of the entries above zero.
-
-    Returns
-    -------
-    `(cells, genes)`, CSR, with `obs.cell_type` and `obs.donor`.
-    """
-    generator = np.random.default_rng(seed)
-    rates = np.exp(generator.normal(-3.2, 1.6, size=genes))
-    programmes = rates * np.exp(generator.normal(0, 0.7, size=(4, genes)))
-    blocks = []
-    for start in range(0, cells, 500):
-        n = min(500, cells - start)
-        means = generator.dirichlet(np.full(4, 0.3), size=n) @ programmes * generator.lognormal(0, 0.4, size=(n, 1))
-        block = generator.poisson(means * generator.gamma(2, 0.5, size=means.shape))
-        block[block.sum(axis=1) == 0, 0] = 1
-        blocks.append(sp.csr_matrix(block, dtype=np.float32))
-    counts = sp.vstack(blocks, format="csr")
-    obs = pd.DataFrame({"cell_type": "simulated", "donor": "simulated"}, index=[f"cell:{i}" for i in range(cells)])
-    return ad.AnnData(counts, obs=obs, var=pd.DataFrame(index=[f"gene{i:05d}" for i in range(genes)]))
 
 
 def training(plan: Plan) -> Table:
     """One model, one thread: seconds an epoch of stock and ours, and of the matrix products alone."""
     table = []
     for cells, genes in plan.training:
-        (seconds,) = _in_processes(partial(_train_in_turn, repeats=plan.repeats), cells=cells, genes=genes)
+        (seconds,) = in_processes(partial(_train_in_turn, repeats=plan.repeats), cells=cells, genes=genes)
         middle = {name: float(np.median(values)) for name, values in seconds.items()}
         table.append(
             {
@@ -119,7 +98,7 @@ def together(plan: Plan) -> Table:
         for way in ways if repeat == 0 else ways[:3]:
             name, processes, threads = way
             work = partial(_train_beside, name=name)
-            found[way] += _in_processes(work, processes=processes, threads=threads, cells=cells, genes=genes)
+            found[way] += in_processes(work, processes=processes, threads=threads, cells=cells, genes=genes)
     table: Table = []
     for (name, processes, threads), results in found.items():
         seconds = 10 * float(np.median([r["seconds"] for r in results])) / processes
@@ -137,7 +116,7 @@ def scoring(plan: Plan) -> Table:
         found: dict[str, Table] = {"published": [], "ours": []}
         for _ in range(plan.repeats):
             for name in found:
-                found[name] += _in_processes(partial(_score, name=name), cells=cells, genes=genes)
+                found[name] += in_processes(partial(_score, name=name), cells=cells, genes=genes)
         middle = {
             (name, key): float(np.median([r[key] for r in results]))
             for name, results in found.items()
@@ -159,7 +138,7 @@ def scoring(plan: Plan) -> Table:
 def optimum(plan: Plan) -> Table:
     """Held-out ELBO (validation, nats a cell) of stock and ours after the same epochs, five seeds each."""
     cells, genes, epochs = plan.optimum
-    (table,) = _in_processes(partial(_optimum, epochs=epochs), cells=cells, genes=genes)
+    (table,) = in_processes(partial(_optimum, epochs=epochs), cells=cells, genes=genes)
     return table
 
 
@@ -168,12 +147,19 @@ def demo(plan: Plan) -> Table:
     profile = read_profile("demo")
     epochs = plan.demo_epochs or profile.training.max_epochs
     cells = profile.cells if isinstance(profile.cells, int) else 1000
-    (table,) = _in_processes(partial(_demo, epochs=epochs, repeats=plan.repeats), cells=cells, genes=2000)
+    (table,) = in_processes(partial(_demo, epochs=epochs, repeats=plan.repeats), cells=cells, genes=2000)
     return table
 
 
+def gpu(plan: Plan) -> Table:
+    """Ten stacked models on the GPU beside one stock model on it: seconds an epoch (without a GPU, on the CPU)."""
+    cells, genes = plan.gpu
+    (row,) = in_processes(partial(_stacked, repeats=plan.repeats), cells=cells, genes=genes)
+    return [row]
+
+
 PARTS: dict[str, Callable[[Plan], Table]] = {
-    "training": training, "together": together, "scoring": scoring, "optimum": optimum, "demo": demo,
+    "training": training, "together": together, "scoring": scoring, "optimum": optimum, "demo": demo, "gpu": gpu,
 }  # fmt: skip
 
 
@@ -198,7 +184,7 @@ def run(plan: Plan, *, parts: list[str], folder: Path) -> dict[str, Table]:
         began = time.perf_counter()
         found[part] = PARTS[part](plan)
         about = {
-            "hardware": ldvae.hardware(torch.device("cpu")),
+            "hardware": ldvae.hardware(torch.device("cuda" if torch.cuda.is_available() else "cpu")),
             "versions": {package: version(package) for package in ("torch", "scvi-tools", "numba", "numpy")},
             "what": (PARTS[part].__doc__ or "").split("\n")[0],
             "simulated": True,
@@ -245,10 +231,10 @@ def _seconds_of_products(genes: int, *, steps: int, batch: int = 128, hidden: in
 
 def _train_beside(adata: ad.AnnData, *, name: str) -> dict[str, float]:
     _seconds_per_epoch(name, adata[:300].copy())
-    _wait_for_others()
-    with _Peak() as peak:
+    wait_for_others()
+    with Peak() as peak:
         seconds = _seconds_per_epoch(name, adata)
-    _wait_for_others()
+    wait_for_others()
     return {"seconds": seconds, "peak MB": peak.megabytes}
 
 
@@ -256,7 +242,7 @@ def _score(adata: ad.AnnData, *, name: str) -> dict[str, float]:
     model = ldvae.train(adata[:500].copy(), seed=0, settings=TWO_EPOCHS)
     score = _published_way if name == "published" else _our_way
     score(model, adata[:500].copy())
-    with _Peak() as peak:
+    with Peak() as peak:
         began = time.perf_counter()
         score(model, adata)
         seconds = time.perf_counter() - began
@@ -316,61 +302,35 @@ def _demo(adata: ad.AnnData, *, epochs: int, repeats: int) -> Table:
     return [row | {"share of stock": row["both s"] / rows[0]["both s"]} for row in rows]
 
 
-class _Peak:
-    """Peak memory of a block above what was in use before it (Linux; elsewhere NaN)."""
-
-    def __enter__(self) -> "_Peak":
-        try:
-            Path("/proc/self/clear_refs").write_text("5")
-            self._before = self._status("VmRSS")
-        except OSError:
-            self._before = float("nan")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.megabytes = self._status("VmHWM") - self._before if self._before == self._before else float("nan")
-
-    @staticmethod
-    def _status(key: str) -> float:
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        return next(float(line.split()[1]) / 1024 for line in lines if line.startswith(key))
-
-
-_barrier: Any = None
-
-
-def _in_processes(
-    work: Callable[[ad.AnnData], Any], *, cells: int, genes: int, processes: int = 1, threads: int = 1
-) -> list[Any]:
-    """Run the same work in new processes at the same time, each on its own simulated cells."""
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(processes)
-    with context.Pool(processes, initializer=_start, initargs=(barrier, threads)) as pool:
-        return pool.starmap(partial(_work, work), [(cells, genes)] * processes, chunksize=1)
-
-
-def _start(barrier: Any, threads: int) -> None:
-    global _barrier
-    _barrier = barrier
-    torch.set_num_threads(threads)
-
-
-def _work(work: Callable[[ad.AnnData], Any], cells: int, genes: int) -> Any:
-    return work(simulate(cells, genes))
-
-
-def _wait_for_others() -> None:
-    if _barrier is not None:
-        _barrier.wait()
+def _stacked(adata: ad.AnnData, *, repeats: int) -> dict[str, Any]:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    seconds: dict[str, list[float]] = {"stock, one": [], "ours, ten": []}
+    for _ in range(repeats):
+        seconds["stock, one"].append(_seconds_per_epoch("stock", adata))
+        models = [ldvae.new_model(adata, seed=seed, settings=TWO_EPOCHS) for seed in range(10)]
+        ends: list[float] = []
+        stacked_training.fit(
+            models,
+            seed=0,
+            settings=TWO_EPOCHS,
+            device=device,
+            progress=lambda *_, ends=ends: ends.append(time.perf_counter()),
+        )
+        seconds["ours, ten"].append(ends[1] - ends[0])
+    middle = {name: float(np.median(values)) for name, values in seconds.items()}
+    share = middle["ours, ten"] / middle["stock, one"]
+    shape = {"device": device.type, "cells": adata.n_obs, "genes": adata.n_vars}
+    return shape | {f"{name} s/epoch": value for name, value in middle.items()} | {"share": share, "repeats": seconds}
 
 
 def main() -> None:
     """Read the command line and run."""
+    usual = [part for part in PARTS if part != "gpu" or torch.cuda.is_available()]
     parser = argparse.ArgumentParser(prog="python -m datamix.benchmark", description=__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="small sizes, a few minutes: shows that it works, not the ratios"
     )
-    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="measure these only")
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=usual, help="measure these only")
     arguments = parser.parse_args()
     plan = QUICK if arguments.quick else Plan()
     run(plan, parts=arguments.parts, folder=project_root() / "results" / "bench")

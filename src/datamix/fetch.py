@@ -86,15 +86,16 @@ def unpack(archive: Path, target: Path) -> None:
     """
     try:
         with replacing(target) as beside:
-            if zipfile.is_zipfile(archive):
-                with zipfile.ZipFile(archive) as zipped:
-                    _refuse_escapes(archive, zipped.namelist(), beside)
-                    zipped.extractall(beside)
-            elif tarfile.is_tarfile(archive):
+            # Tar first: a tar that ends with a zip passes for a zip.
+            if tarfile.is_tarfile(archive):
                 with tarfile.open(archive) as tar:
                     _refuse_escapes(archive, tar.getnames(), beside)
                     # The filter also refuses links and devices that lead outside.
                     tar.extractall(beside, filter="data")
+            elif zipfile.is_zipfile(archive):
+                with zipfile.ZipFile(archive) as zipped:
+                    _refuse_escapes(archive, zipped.namelist(), beside)
+                    zipped.extractall(beside)
             else:
                 with gzip.open(archive) as source, beside.open("wb") as out:
                     shutil.copyfileobj(source, out, _CHUNK)

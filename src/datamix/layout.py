@@ -24,7 +24,8 @@ class Layout:
     @classmethod
     def of(cls, profile: str, root: Path | None = None) -> "Layout":
         """Return the layout of a profile given by name."""
-        return cls(root or project_root(), read_profile(profile))
+        folder = root or project_root()
+        return cls(folder, read_profile(profile, folder))
 
     @property
     def folder(self) -> Path:

@@ -295,10 +295,12 @@ def _check_counts(adata: ad.AnnData) -> None:
     if adata.n_obs < 10 or adata.n_vars < 2:
         msg = f"Training expects at least 10 cells and 2 genes, found {adata.n_obs} × {adata.n_vars}."
         raise DatamixError(msg, fix="give it more cells, or a larger set of genes")
-    bad = (counts.data < 0) | (counts.data != np.floor(counts.data))
-    if bad.any():
-        msg = f"Training expects raw counts, found {counts.data[bad][0]:g}: these values are normalised."
-        raise DatamixError(msg, fix="give it the raw counts (often adata.raw.X or adata.layers['counts'])")
+    for start in range(0, counts.nnz, 2**22):
+        values = counts.data[start : start + 2**22]
+        bad = (values < 0) | (values != np.floor(values))
+        if bad.any():
+            msg = f"Training expects raw counts, found {values[bad][0]:g}: these values are normalised."
+            raise DatamixError(msg, fix="give it the raw counts (often adata.raw.X or adata.layers['counts'])")
     empty = np.asarray(counts.sum(axis=1)).ravel() == 0
     if empty.any():
         msg = (

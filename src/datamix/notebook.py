@@ -50,6 +50,7 @@ def run_notebook(layout: Layout, name: str) -> Path:
                 beside,
                 parameters={"profile": layout.profile.name},
                 kernel_name="python3",
+                language="python",
                 cwd=layout.root,
                 progress_bar=False,
                 extra_arguments=["--log-level=CRITICAL"],  # it warns that it listens on this machine

@@ -100,6 +100,8 @@ class Profile(_Settings):
     """Cells in a training block (the paper: 101,879); `all` takes what there is."""
     most_variable_genes: Annotated[int, Field(gt=0)] | None = None
     """Keep so many of the shared genes, the most variable of the training corpora; nothing means all."""
+    memory_mb: Annotated[int, Field(ge=400)] = 700
+    """Memory that a preparation may take (MB), about; it sets how many cells are held at a time, nothing else."""
     gene_sets: str | None = None
     """The dataset (reader `gmt`) that holds gene sets for this profile."""
     qc: QC = QC()
@@ -155,13 +157,15 @@ def project_root() -> Path:
     raise DatamixError(msg, fix="run from the project's folder, or set DATAMIX_ROOT to it")
 
 
-def read_profile(name: str) -> Profile:
+def read_profile(name: str, root: Path | None = None) -> Profile:
     """Read a profile.
 
     Parameters
     ----------
     name
         `demo`, `mini`, `paper`, or any other file `config/<name>.yaml`; or the path of a YAML file.
+    root
+        The project's folder; found from the current folder upwards when not given.
 
     Returns
     -------
@@ -172,7 +176,7 @@ def read_profile(name: str) -> Profile:
     DatamixError
         If there is no such file, or it is not a valid profile.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else project_root() / "config" / f"{name}.yaml"
+    path = Path(name) if name.endswith((".yaml", ".yml")) else (root or project_root()) / "config" / f"{name}.yaml"
     profile = read_yaml(path, Profile)
     if profile.name != path.stem:
         msg = f"{path}: 'name' is {profile.name!r}, expected {path.stem!r}, the file's own name."

@@ -81,7 +81,7 @@ class Results:
             With the reason that the profile gives under `missing`.
         """
         if baseline not in self.profile.baselines:
-            reason = self.profile.missing.get(baseline, "")
+            reason = self.profile.missing.get(f"{baseline}_baseline", "")
             msg = f"Profile {self.profile.name} has no {baseline} baseline. {reason}".strip()
             raise NotInProfileError(msg)
 

@@ -116,6 +116,8 @@ def _page(layout: Layout, name: str) -> bytes:
     if notebook.metadata.get("papermill", {}).get("exception"):
         msg = f"{path} stopped at an error."
         raise DatamixError(msg, fix=f"read the error in it, mend notebooks/{name}.py, then: {command}")
+    # The rerun notebook tells what papermill put in; a reader sees it in the banner.
+    notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.metadata = {"tags": sorted({"hide-input", *cell.metadata.get("tags", [])})}
@@ -142,6 +144,8 @@ def _without_paths(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Take out what tells of this machine: where papermill read and wrote, and warnings, which name files."""
     for path in ("input_path", "output_path"):
         notebook.metadata.get("papermill", {}).pop(path, None)
+    # The rerun notebook tells what papermill put in; a reader sees it in the banner.
+    notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]

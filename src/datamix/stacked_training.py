@@ -120,7 +120,12 @@ class StackedTrainer:
         for name in trained:
             self._stack[name].requires_grad_()
         self.adam = torch.optim.Adam(
-            [self._stack[name] for name in trained], lr=lr, betas=BETAS, eps=ADAM_EPS, weight_decay=WEIGHT_DECAY
+            [self._stack[name] for name in trained],
+            lr=lr,
+            betas=BETAS,
+            eps=ADAM_EPS,
+            weight_decay=WEIGHT_DECAY,
+            fused=True,
         )
         layers = self._modules[0].z_encoder.modules()
         self._dropout = next((layer.p for layer in layers if isinstance(layer, torch.nn.Dropout)), 0.0)
@@ -158,17 +163,17 @@ class StackedTrainer:
         starts = [m.indptr[:-1].astype(np.int64) + b for m, b in zip(matrices, before, strict=False)]
         # Gene numbers fit 32 bits, positions in the data of all models may not.
         self._starts = torch.from_numpy(np.stack(starts)).to(self._device)
-        self._sizes = torch.from_numpy(np.stack([np.diff(m.indptr).astype(np.int64) for m in matrices])).to(
-            self._device
-        )
+        # Kept on the CPU, where the sizes of results are needed, so that no step waits for the device.
+        self._sizes = np.stack([np.diff(m.indptr).astype(np.int64) for m in matrices])
         self._genes = torch.cat([torch.from_numpy(m.indices.astype(np.int32)).to(self._device) for m in matrices])
         self._data = torch.cat([torch.from_numpy(m.data.astype(np.float32)).to(self._device) for m in matrices])
 
     def _gather(self, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the non-zeros of a minibatch: places in the flat `(models, cells, genes)` array, and counts."""
-        place = torch.from_numpy(rows).to(self._device)
-        starts, sizes = (values.gather(1, place).ravel() for values in (self._starts, self._sizes))
-        n_genes, total = self._modules[0].px_r.shape[0], int(sizes.sum())
+        host_sizes = np.take_along_axis(self._sizes, rows, axis=1).ravel()
+        starts = self._starts.gather(1, torch.from_numpy(rows).to(self._device)).ravel()
+        sizes = torch.from_numpy(host_sizes).to(self._device)
+        n_genes, total = self._modules[0].px_r.shape[0], int(host_sizes.sum())
         cells = torch.repeat_interleave(torch.arange(len(sizes), device=self._device), sizes, output_size=total)
         within = torch.arange(total, device=self._device) - (sizes.cumsum(0) - sizes)[cells]
         source = starts[cells] + within

@@ -3,6 +3,7 @@
 A reader of cells is a plain function `read(files, *, skip=0, block_cells=20_000, **options)` that yields AnnData blocks
 in a fixed order: X = CSR raw counts over all genes of the source, `obs_names` = the source's own cell names, and in
 `obs` what it knows of `cell_type`, `donor` and `dataset`. The first `skip` blocks are passed over without being read.
+`uns["cells_in_all"]`, where a block has it, is the number of cells that all blocks have together.
 `files` maps the manifest's file names to paths, `options` are those of the manifest entry. A reader that knows the two
 protocols has a keyword `protocol`, which the profile sets.
 """
@@ -22,6 +23,16 @@ READERS: dict[str, str] = {
     "simulated": "datamix.sources.simulated:simulated",
     "gene_table": "datamix.sources.gene_table:read_gene_table",
     "gmt": "datamix.sources.gmt:read_gmt",
+    "sctab": "datamix.sources.sctab:read_sctab",
+    "census": "datamix.sources.census:read_census",
+    "cancer_atlas": "datamix.sources.cancer_atlas:read_cancer_atlas",
+    "cancer_atlas_aggregate": "datamix.sources.cancer_atlas:read_cancer_atlas_aggregate",
+    "perturb_seq": "datamix.sources.perturb_seq:read_perturb_seq",
+    "tf_atlas": "datamix.sources.tf_atlas:read_tf_atlas",
+    "brain_atlas": "datamix.sources.brain_atlas:read_brain_atlas",
+    "prepared": "datamix.sources.zenodo_prepared:read_prepared",
+    "gtex": "datamix.sources.gtex:read_gtex",
+    "geneformer_dictionaries": "datamix.sources.geneformer_dictionaries:read_geneformer_dictionaries",
 }
 """Name in the manifest: `module:function`, imported when it is asked for."""
 

@@ -18,7 +18,12 @@ FETCH_AGAIN = "delete the file and run `datamix data fetch` again"
 
 
 def make_block(
-    counts: sparse.csr_matrix, *, obs: pd.DataFrame, var: pd.DataFrame, raw_in: str | None = None
+    counts: sparse.csr_matrix,
+    *,
+    obs: pd.DataFrame,
+    var: pd.DataFrame,
+    raw_in: str | None = None,
+    cells_in_all: int | None = None,
 ) -> AnnData:
     """Make the block that a reader yields.
 
@@ -30,6 +35,8 @@ def make_block(
         Their indices are the cell and the gene names.
     raw_in
         The file that should hold raw counts, for the message; nothing means that they are not checked (again).
+    cells_in_all
+        How many cells the reader gives in all, for the progress bar.
 
     Raises
     ------
@@ -39,6 +46,8 @@ def make_block(
     block = AnnData(X=counts, obs=obs.copy(), var=var.copy())
     if raw_in is not None:
         _require_counts(block, where=raw_in)
+    if cells_in_all is not None:
+        block.uns["cells_in_all"] = cells_in_all
     return block
 
 

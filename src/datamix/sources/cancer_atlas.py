@@ -136,7 +136,9 @@ def read_cancer_atlas(
         )
         pieces = cut(rows, skip=skip, block_cells=block_cells)
         for piece, block in zip(pieces, counts, strict=True):
-            made = make_block(block, obs=obs.iloc[rows[piece]], var=pd.DataFrame(index=shared))
+            made = make_block(
+                block, obs=obs.iloc[rows[piece]], var=pd.DataFrame(index=shared), cells_in_all=sum(map(len, wanted))
+            )
             if qc_symbols is not None:
                 made.obs = made.obs.assign(**_measure(made, qc_symbols))
             yield made

@@ -80,7 +80,7 @@ def read_perturb_seq(
     for piece in cut(rows, skip=skip, block_cells=block_cells):
         cells = rows[piece]
         counts = gather(found.iloc[cells], found, batches, spool, n_genes=len(var))
-        yield make_block(counts, obs=obs.iloc[cells], var=var)
+        yield make_block(counts, obs=obs.iloc[cells], var=var, cells_in_all=len(rows))
     shutil.rmtree(spool, ignore_errors=True)
 
 

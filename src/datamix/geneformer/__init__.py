@@ -1,0 +1,1 @@
+"""Geneformer, the second model family: rank value encoding, pretraining on a mixture, zero-shot evaluation."""

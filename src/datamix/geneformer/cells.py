@@ -1,0 +1,125 @@
+"""Cells for Geneformer, a chunk at a time: counts, and the total over all genes of the cell's own source."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+from datamix.corpus import read_corpus, read_rows
+from datamix.errors import DatamixError
+from datamix.layout import Layout
+from datamix.mixture import Part
+
+CELLS_AT_A_TIME = 4_000
+OBS = ["cell_type", "donor", "dataset"]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A chunk of cells.
+
+    Raises
+    ------
+    DatamixError
+        If a value is not a whole number from 0 up, or a cell's total is below its counts.
+    """
+
+    counts: sparse.csr_matrix
+    """Raw counts (n_cells, n_genes)."""
+    genes: npt.NDArray[np.object_]
+    """Ensembl ids (n_genes,)."""
+    totals: npt.NDArray[np.float64]
+    """Total counts of each cell (n_cells,), over all genes that were measured."""
+    obs: pd.DataFrame
+    """`cell_type`, `donor`, `dataset`, indexed by cell name."""
+
+    def __post_init__(self) -> None:
+        data = self.counts.data
+        wrong = np.flatnonzero(~(np.isfinite(data) & (data >= 0) & (data == np.floor(data))))
+        if wrong.size:
+            row = int(np.searchsorted(self.counts.indptr, wrong[0], side="right")) - 1
+            gene = self.genes[self.counts.indices[wrong[0]]]
+            msg = f"Cell '{self.obs.index[row]}' has {data[wrong[0]]:g} of gene {gene}; expected raw counts, from 0 up."
+            raise DatamixError(msg, fix="take the file with raw counts")
+        sums = np.asarray(self.counts.sum(axis=1)).ravel()
+        short = np.flatnonzero(self.totals < sums * (1 - 1e-6))
+        if short.size:
+            row = int(short[0])
+            msg = f"Cell '{self.obs.index[row]}' has total_counts {self.totals[row]:g}, but {sums[row]:g} counts."
+            raise DatamixError(msg, fix="prepare the corpus again; total_counts is the sum over all genes")
+
+    def per_total(self, target: float) -> sparse.csr_matrix:
+        """Return the counts scaled so that each cell's total over all genes is `target`, float64, without zeros."""
+        scaled = self.counts.astype(np.float64)
+        scaled.eliminate_zeros()
+        rows = np.repeat(np.arange(scaled.shape[0]), np.diff(scaled.indptr))
+        scaled.data = scaled.data / self.totals[rows] * target
+        return scaled
+
+
+def read_cells(layout: Layout, parts: Sequence[Part], genes: Sequence[str], *, skip: int = 0) -> Iterator[Cells]:
+    """Yield the cells of a mixture in chunks of at most `CELLS_AT_A_TIME`, each of one corpus.
+
+    Parameters
+    ----------
+    layout
+        Where the corpora lie.
+    parts
+        Which rows of which corpora. Rows are read in the order of the file, so that the disk reads forward.
+    genes
+        Ensembl ids (n_genes,) wanted; one that a corpus does not have counts zero.
+    skip
+        Chunks to pass over without reading them.
+    """
+    wanted = np.asarray(genes, dtype=object)
+    for part in parts:
+        obs = read_obs(layout.corpus(part.dataset))
+        rows = np.sort(part.rows)
+        for start in range(0, len(rows), CELLS_AT_A_TIME):
+            if skip:
+                skip -= 1
+                continue
+            piece = rows[start : start + CELLS_AT_A_TIME]
+            counts = read_rows(layout.corpus(part.dataset), piece, wanted)
+            chosen = obs.iloc[piece]
+            yield Cells(counts, wanted, chosen["total_counts"].to_numpy(dtype=np.float64), chosen[OBS])
+
+
+def read_obs(path: Path) -> pd.DataFrame:
+    """Read the annotation of a corpus's cells, and leave its counts on disk."""
+    adata = read_corpus(path, backed=True)
+    obs = adata.obs
+    adata.file.close()
+    return obs
+
+
+def evaluation_rows(layout: Layout, name: str, *, seed: int) -> Part:
+    """Choose the cells of an evaluation set, the same as LDVAE is scored on: see `datamix.grid.read_evaluation`.
+
+    (That function reads the counts, and its module loads LDVAE, which takes longer than everything here.)
+
+    Raises
+    ------
+    DatamixError
+        If the corpus lacks a cell type that the profile asks for, or has fewer cells than it draws.
+    """
+    evaluation = layout.profile.evaluations[name]
+    obs = read_obs(layout.corpus(evaluation.dataset))
+    rows = np.arange(len(obs))
+    if evaluation.cell_types is not None:
+        found = obs["cell_type"].astype(str)
+        absent = [t for t in evaluation.cell_types if t not in set(found)]
+        if absent:
+            msg = f"Evaluation set {name!r} asks for cell type {', '.join(absent)}; {evaluation.dataset} has none."
+            raise DatamixError(msg, fix=f"edit `evaluations.{name}` in config/{layout.profile.name}.yaml")
+        rows = np.flatnonzero(found.isin(evaluation.cell_types))
+    if evaluation.cells is not None:
+        if evaluation.cells > len(rows):
+            msg = f"Evaluation set {name!r} draws {evaluation.cells:,} cells; {len(rows):,} are there after QC."
+            raise DatamixError(msg, fix=f"edit `evaluations.{name}` in config/{layout.profile.name}.yaml")
+        rows = rows[np.sort(np.random.default_rng(seed).choice(len(rows), evaluation.cells, replace=False))]
+    return Part(evaluation.dataset, rows)

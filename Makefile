@@ -11,7 +11,7 @@ FIG     ?=
 GPU     ?=
 
 # Local copies of the data, searched by checksum before anything is downloaded.
-export DATAMIX_MIRROR ?= $(wildcard ../shared/data)
+export DATAMIX_MIRROR ?= $(abspath $(wildcard ../shared/data))
 # One thread a process, processes side by side: two threads on the small matrices of these models are many times slower.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
@@ -22,7 +22,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE)
 SITE := results/$(PROFILE)/site/index.html
 
-.PHONY: book figure test lint clean clean-all env bench
+.PHONY: book figure test lint clean clean-all env bench bench-data
 .DEFAULT_GOAL := book
 
 book: .venv/complete
@@ -44,6 +44,10 @@ lint: .venv/complete
 
 bench: .venv/complete
 	@$(BIN)/python -m datamix.benchmark
+
+# A dense file of 2.4 GB, then of twice that, in a temporary folder: memory and rate of its preparation.
+bench-data: .venv/complete
+	@$(BIN)/python -m datamix.benchmark_data
 
 clean:
 	rm -rf results .snakemake

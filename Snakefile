@@ -8,8 +8,13 @@ import os
 import sys
 from pathlib import Path
 
+from datamix.errors import DatamixError
+from datamix.inventory import require_files_by_hand
+from datamix.geneformer.scores import runs as geneformer_runs
 from datamix.layout import Layout
 from datamix.manifest import read_manifest
+from datamix.site import list_notebooks
+from datamix.resources import rule_resources
 
 # Models train with one thread each, side by side; more threads on such small matrices are slower.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -21,8 +26,9 @@ profile = layout.profile
 manifest = read_manifest(Path.cwd())
 
 OUT = f"results/{NAME}"
-NOTEBOOKS = sorted(path.stem for path in Path("notebooks").glob("*.py"))
+NOTEBOOKS = list_notebooks(Path.cwd())
 PYTHON = sys.executable
+GENEFORMER = [f"geneformer/{m}" for m in "cells vocabulary tokenizer masking pretraining zero_shot grid".split()]
 BOOK = sorted(str(p) for p in Path("book").rglob("*") if p.is_file() and "__pycache__" not in p.parts)
 
 
@@ -39,13 +45,38 @@ def needs(notebook):
     """Return what a notebook reads; one that is not named here may read everything."""
     scores = [f"{OUT}/scores/reconstruction.parquet"]
     known = {"framework": [], "datasets": [f"{OUT}/corpora/genes.csv", *corpora(profile.datasets)]}
+    if notebook == "geneformer" and profile.geneformer is not None:
+        return [*scores, f"{OUT}/geneformer/scores.parquet"]
     return known.get(notebook, scores)
+
+
+def draws_with(notebook):
+    """Return the modules that a notebook computes and draws with."""
+    return {"framework": ["diagrams"], "datasets": ["plots"]}.get(notebook, ["plots", "summary"])
+
+
+def needed(rule):
+    """Return the memory (MB), minutes and GPU that a cluster should give a rule; no limit where there is no cluster."""
+    return rule_resources(profile, rule)
+
+
+onstart:
+    # One message, before the first of many jobs fails for want of a file that only a person can get.
+    try:
+        jobs = {job.wildcards.dataset for job in workflow.dag.needrun_jobs() if job.rule.name == "corpus"}
+        wanted = [dataset for dataset in profile.datasets if dataset in jobs]
+        require_files_by_hand(wanted, manifest, root=Path.cwd(), profile=NAME)
+    except DatamixError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(1)
 
 
 wildcard_constraints:
     dataset="[A-Za-z0-9_]+",
     baseline="[A-Za-z0-9_]+",
     seed="[0-9]+",
+    mixture="[A-Za-z0-9_+]+",
 
 
 rule book:
@@ -69,7 +100,11 @@ rule corpus:
         f"{OUT}/corpora/{{dataset}}.h5ad",
     params:
         entry=lambda w: manifest.dataset(w.dataset).model_dump_json(),
+        gene_table=lambda w: manifest.gene_table_of(w.dataset),
+        protocol=profile.protocol,
         qc=profile.qc.model_dump_json(),
+    resources:
+        **needed("corpus"),
     shell:
         "{PYTHON} -m datamix prepare {wildcards.dataset} --profile {NAME}"
 
@@ -82,21 +117,37 @@ rule genes:
         f"{OUT}/corpora/genes.csv",
     params:
         most_variable=str(profile.most_variable_genes),
+    resources:
+        **needed("genes"),
     shell:
         "{PYTHON} -m datamix genes --profile {NAME}"
+
+
+rule gene_sets:
+    input:
+        code=code("gene_sets", "sources/gmt", "sources/simulated_programmes"),
+    output:
+        f"{OUT}/corpora/gene_sets.csv",
+    params:
+        dataset=manifest.dataset(profile.gene_sets).model_dump_json() if profile.gene_sets else "",
+    shell:
+        "{PYTHON} -m datamix gene-sets --profile {NAME}"
 
 
 rule train:
     """All mixtures on one baseline with one seed."""
     input:
         f"{OUT}/corpora/genes.csv",
-        corpora(profile.training_datasets),
-        code=code("ldvae", "fast_training", "mixture"),
+        corpora(profile.datasets),  # those for evaluation for the leakage guard
+        code=code("ldvae", "fast_training", "fast_kernels", "mixture", "leakage"),
     output:
         f"{OUT}/models/{{baseline}}/seed{{seed}}.json",
     params:
         settings=profile.training.model_dump_json(),
         draws=repr((profile.cells, profile.baselines, profile.added)),
+        guard=repr(profile.evaluations),
+    resources:
+        **needed("train"),
     shell:
         "{PYTHON} -m datamix train {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
 
@@ -105,15 +156,36 @@ rule score:
     """All models of one baseline and seed on every evaluation set."""
     input:
         rules.train.output,
+        lambda w: f"{OUT}/models/{w.baseline}/seed{profile.model_seed(int(w.seed))}.json",
         corpora(e.dataset for e in profile.evaluations.values()),
-        code=code("reconstruction"),
+        code=code("reconstruction", "posterior", "evaluation_cells"),
     output:
         f"{OUT}/scores/parts/{{baseline}}-seed{{seed}}.parquet",
     params:
         settings=profile.scoring.model_dump_json(),
         evaluations=repr(profile.evaluations),
+    resources:
+        **needed("score"),
     shell:
         "{PYTHON} -m datamix score {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
+
+
+rule read_out:
+    """Latent spaces and residuals of genes, of all models of one baseline and seed."""
+    input:
+        rules.train.output,
+        corpora(e.dataset for e in profile.evaluations.values()),
+        code=code("readout", "reconstruction", "posterior", "evaluation_cells"),
+    output:
+        f"{OUT}/latents/{{baseline}}-seed{{seed}}.parquet",
+        f"{OUT}/scores/genes/{{baseline}}-seed{{seed}}.parquet",
+    params:
+        settings=profile.scoring.model_dump_json(),
+        evaluations=repr(profile.evaluations),
+    resources:
+        **needed("score"),
+    shell:
+        "{PYTHON} -m datamix read-out {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
 
 
 rule scores:
@@ -121,18 +193,50 @@ rule scores:
         [f"{OUT}/scores/parts/{b}-seed{s}.parquet" for b in profile.baselines for s in profile.seeds],
     output:
         f"{OUT}/scores/reconstruction.parquet",
+    resources:
+        **needed("scores"),
     shell:
         "{PYTHON} -m datamix collect-scores --profile {NAME}"
+
+
+rule geneformer:
+    """One mixture with one seed: tokenised, pretrained on, evaluated."""
+    input:
+        f"{OUT}/corpora/genes.csv",
+        corpora(profile.datasets),
+        code=code("mixture", "leakage", *GENEFORMER),
+    output:
+        f"{OUT}/geneformer/scores/{{baseline}}/seed{{seed}}/{{mixture}}.parquet",
+    params:
+        settings=profile.geneformer.model_dump_json(exclude={"baselines", "seeds"}) if profile.geneformer else "",
+        draws=repr((profile.cells, profile.baselines, profile.added)),
+        evaluations=repr(profile.evaluations),
+    resources:
+        **needed("train"),
+    shell:
+        "{PYTHON} -m datamix geneformer run {wildcards.baseline} {wildcards.mixture} --seed {wildcards.seed} "
+        "--profile {NAME}"
+
+
+rule geneformer_scores:
+    input:
+        [f"{OUT}/geneformer/scores/{b}/seed{s}/{m}.parquet" for b, s, m in geneformer_runs(profile)],
+    output:
+        f"{OUT}/geneformer/scores.parquet",
+    shell:
+        "{PYTHON} -m datamix geneformer collect --profile {NAME}"
 
 
 rule notebook:
     input:
         lambda w: needs(w.notebook),
         script="notebooks/{notebook}.py",
-        code=code("panels", "values", "style", "plots", "results"),
+        code=lambda w: code("panels", "values", "style", "results", *draws_with(w.notebook)),
     output:
         f"{OUT}/notebooks/{{notebook}}.ipynb",
     params:
         profile=profile.model_dump_json(),
+    resources:
+        **needed("notebook"),
     shell:
         "{PYTHON} -m datamix notebook {wildcards.notebook} --profile {NAME}"

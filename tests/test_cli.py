@@ -23,15 +23,17 @@ def run(*words):
 def test_check_prints_a_plain_table_and_fails_only_if_something_lacks(project):
     found = run("data", "check", "--profile", "tiny")
     assert found.exit_code == 0
-    assert found.stdout.splitlines()[0] == "dataset\tfile\tfigures and use\tbytes\tstate"
+    assert found.stdout.splitlines()[0] == "figures\tdataset\tuse\tfile\tbytes\tstate"
     size = (project / "data" / "a" / "a.h5ad").stat().st_size
-    assert found.stdout.splitlines()[1] == f"a\ta.h5ad\t2, S2: training, Blood baseline\t{size:,}\tpresent"
+    assert found.stdout.splitlines()[1] == f"2, S2\ta\ttraining, Blood baseline\ta.h5ad\t{size:,}\tpresent"
 
     (project / "data" / "a" / "a.h5ad").unlink()
     found = run("data", "check", "--profile", "tiny")
     assert found.exit_code == 1
     assert found.stdout.splitlines()[1].endswith("\tmissing")
-    assert "Error: 1 of 1 files are missing or not whole" in found.stderr
+    assert f"Disk: {size / 1e3:.1f} kB to fetch, 0 bytes to unpack" in found.stderr
+    assert "Memory: 700.0 MB to prepare a dataset" in found.stderr
+    assert "Error: 1 of 1 files are missing or not whole, 1 of which no program can download." in found.stderr
     assert "datamix data fetch --profile tiny" in found.stderr
 
 

@@ -173,6 +173,13 @@ def test_what_is_not_covered_is_refused_and_stock_named(counts, option, message)
         fast_training.fit(model, settings=Training(max_epochs=1))
 
 
+def test_divergence_is_reported(counts):
+    model = new_model(counts)
+    torch.nn.init.constant_(model.module.px_r, float("nan"))
+    with pytest.raises(DatamixError, match=r"diverged: the loss is nan.*\n.*training\.lr"):
+        fast_training.fit(model, settings=Training(max_epochs=1))
+
+
 def test_gather_lists_the_batch_gene_by_gene(counts):
     rows = np.array([9, 3, 140])
     starts, cells, values = fast_kernels.gather(counts.indptr, counts.indices, counts.data, rows, N_GENES)

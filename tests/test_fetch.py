@@ -166,6 +166,20 @@ def test_file_got_by_hand(tmp_path, monkeypatch):
     get(tmp_path, steps="Sign the form.", sha256=SHA256)
 
 
+def test_file_that_another_dataset_has_is_linked(tmp_path, monkeypatch):
+    monkeypatch.delenv("DATAMIX_MIRROR", raising=False)
+    entry = {"title": "t", "reader": "h5ad", "access": "open", "licence": "none", "citation": {"text": "nobody"}}
+    file = {"name": "a.bin", "steps": "Sign the form."}
+    entries = {name: entry | {"files": [file]} for name in ("a", "b")}
+    write_manifest(tmp_path, entries | {"c": entry | {"files": [file | {"steps": "Other."}]}})
+    for name, content in {"b": CONTENT, "c": b"another file of that name"}.items():
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "a.bin").write_bytes(content)
+    (found,) = fetch("a", read_manifest(tmp_path).dataset("a"), root=tmp_path)
+    assert found.path.read_bytes() == CONTENT
+    assert found.path.samefile(tmp_path / "data" / "b" / "a.bin")
+
+
 def zipped(path: Path, names: list[str]) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:

@@ -5,7 +5,7 @@ from small_project import cells, write_project
 
 from datamix import inventory
 from datamix.errors import DatamixError
-from datamix.inventory import file_path, inspect, local_files, pin, roles
+from datamix.inventory import Use, file_path, inspect, local_files, pin, require_files_by_hand, uses
 from datamix.manifest import read_manifest
 from datamix.profile import read_profile
 
@@ -82,7 +82,21 @@ def test_file_without_sha256_is_pinned_once(tmp_path):
     assert "pins.lock.json" in inventory.describe(changed)
 
 
-def test_roles_name_use_and_figures(project):
+def test_uses_and_figures(project):
     manifest = read_manifest(project)
     profile = read_profile(str(project / "config" / "tiny.yaml"))
-    assert roles(profile, manifest) == {"a": ["2, S2: training, Blood baseline"]}
+    assert uses(profile, manifest) == {"a": [Use("2, S2", "training, Blood baseline")]}
+
+
+def test_files_by_hand(tmp_path):
+    by_hand = [{"name": "a.h5ad", "steps": "Sign the form."}, {"name": "b.h5ad", "url": "http://127.0.0.1/b"}]
+    root = write_project(tmp_path, {"a": cells(), "b": cells()}, files=by_hand)
+    manifest = read_manifest(root)
+    require_files_by_hand(["a", "b"], manifest, root=root, profile="tiny")
+    # b has the same file as a, so that one copy serves both.
+    (root / "data" / "b" / "b.h5ad").unlink()
+    require_files_by_hand(["a", "b"], manifest, root=root, profile="tiny")
+    (root / "data" / "a" / "a.h5ad").unlink()
+    with pytest.raises(DatamixError, match=r"tiny needs 1 files .*:\n  - data/a/a\.h5ad: Sign the form\.") as error:
+        require_files_by_hand(["a", "b"], manifest, root=root, profile="tiny")
+    assert "datamix data check --profile tiny" in error.value.fix

@@ -173,6 +173,14 @@ def test_mean_profile_is_the_simple_baseline(models, evaluation):
     expected = [np.corrcoef(cell, profile[chosen])[0, 1] for cell in target[:, chosen].X.toarray()]
     np.testing.assert_allclose(scores["r"], expected, atol=1e-5)
 
+    several = pd.DataFrame({"blood": profile, "other": profile[::-1].to_numpy()})
+    both = reconstruction.mean_profile_scores(several, evaluation, n_top_genes=TOP)
+    assert list(both) == ["model", *scores]
+    assert both["model"].unique().tolist() == ["blood", "other"]
+    np.testing.assert_allclose(both["r"][:90], expected, atol=1e-5)
+    other = [np.corrcoef(cell, several.loc[chosen, "other"])[0, 1] for cell in target[:, chosen].X.toarray()]
+    np.testing.assert_allclose(both["r2"][90:], np.square(other), atol=1e-5)
+
 
 def test_gene_statistics_are_those_of_the_residuals(models, evaluation):
     model = models["seed0"]

@@ -1,7 +1,7 @@
 """The command `datamix`. Each command imports what it needs when it runs, so that help is quick."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +11,8 @@ from datamix.errors import DatamixError
 
 if TYPE_CHECKING:
     from datamix.inventory import FileState
+    from datamix.manifest import Manifest
+    from datamix.profile import Profile
 
 
 class _Group(TyperGroup):
@@ -33,6 +35,8 @@ app = typer.Typer(
 )
 data = typer.Typer(no_args_is_help=True, help="The files of the datasets: check, fetch, verify.")
 app.add_typer(data, name="data")
+geneformer = typer.Typer(no_args_is_help=True, help="The second model family: one mixture at a time.")
+app.add_typer(geneformer, name="geneformer")
 
 ProfileName = Annotated[str, typer.Option("--profile", help="demo, mini, paper, or another file of config/.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seeds the draws, the training and the posterior sample.")]
@@ -45,26 +49,30 @@ def main() -> None:
 
 @data.command()
 def check(profile: ProfileName = "demo") -> None:
-    """Show the files that a profile needs, and what each is for; exits with 1 if one is missing or not whole."""
-    from datamix.inventory import inspect, roles
+    """Show the files that a profile needs, by figure, and the disk and memory to have; exits with 1 if one lacks."""
+    from datamix.inventory import inspect, uses
     from datamix.manifest import read_manifest
     from datamix.profile import project_root, read_profile
 
     root = project_root()
-    manifest = read_manifest(root)
-    rows, states = [], []
-    for dataset_id, uses in roles(read_profile(profile), manifest).items():
-        dataset = manifest.dataset(dataset_id)
-        found = inspect(dataset_id, dataset, root=root)
-        states += found
-        # The uses of a dataset stand at its first file only.
-        for number, state in enumerate(found):
-            size = "unknown" if state.bytes is None else f"{state.bytes:,}"
-            rows.append((dataset_id, state.file.name, "; ".join(uses) if number == 0 else "", size, state.state))
+    manifest, settings = read_manifest(root), read_profile(profile)
+    of = uses(settings, manifest)
+    states = {dataset_id: inspect(dataset_id, manifest.dataset(dataset_id), root=root) for dataset_id in of}
+    rows = []
+    for dataset_id, found in states.items():
+        figures = ", ".join(dict.fromkeys(figure for use in of[dataset_id] for figure in use.figures.split(", ")))
+        roles = "; ".join(dict.fromkeys(use.role for use in of[dataset_id]))
+        # The use of a dataset stands at its first file only.
+        rows += [
+            (figures, dataset_id, roles if number == 0 else "", state.file.name, _size(state), state.state)
+            for number, state in enumerate(found)
+        ]
         if not found:
-            rows.append((dataset_id, "(simulated, no file)", "; ".join(uses), "0", "present"))
-    _show(("dataset", "file", "figures and use", "bytes", "state"), rows)
-    _sum_up(states, profile)
+            rows.append((figures, dataset_id, roles, "(simulated, no file)", "0", "present"))
+    # The figures of the paper in its order; what serves none of them comes last.
+    rows.sort(key=lambda row: (not row[0], row[0]))
+    _show(("figures", "dataset", "use", "file", "bytes", "state"), rows)
+    _sum_up(states, settings, manifest)
 
 
 @data.command()
@@ -74,13 +82,13 @@ def fetch(
 ) -> None:
     """Bring files to data/: from the folders of DATAMIX_MIRROR if they are there, otherwise by download."""
     from datamix.fetch import fetch as fetch_dataset
-    from datamix.inventory import roles
+    from datamix.inventory import uses
     from datamix.manifest import read_manifest
     from datamix.profile import project_root, read_profile
 
     root = project_root()
     manifest = read_manifest(root)
-    wanted = ids or list(roles(read_profile(profile), manifest))
+    wanted = ids or list(uses(read_profile(profile), manifest))
     datasets = {dataset_id: manifest.dataset(dataset_id) for dataset_id in wanted}
     failed: list[DatamixError] = []
     for dataset_id, dataset in datasets.items():
@@ -128,7 +136,7 @@ def prepare(dataset: str, profile: ProfileName = "demo") -> None:
     table = manifest.dataset(dataset).gene_table
     for dataset_id in [dataset, *([table] if table else [])]:
         fetch_dataset(dataset_id, manifest.dataset(dataset_id), root=root, say=typer.echo)
-    path = prepare_corpus(dataset, profile=settings, manifest=manifest, root=root)
+    path = prepare_corpus(dataset, profile=settings, manifest=manifest, root=root, say=typer.echo)
     typer.echo(f"{path.relative_to(root)}")
 
 
@@ -145,6 +153,17 @@ def genes(profile: ProfileName = "demo") -> None:
     with replacing(layout.genes) as beside:
         table.to_csv(beside, index=False)
     typer.echo(f"{layout.genes.relative_to(layout.root)}: {len(table):,} genes")
+
+
+@app.command()
+def gene_sets(profile: ProfileName = "demo") -> None:
+    """Write the gene sets that Figure 4 looks for: the profile's, or the simulator's programmes."""
+    from datamix.gene_sets import write_gene_sets
+    from datamix.layout import Layout
+
+    layout = Layout.of(profile)
+    table = write_gene_sets(layout, say=typer.echo)
+    typer.echo(f"{layout.gene_sets.relative_to(layout.root)}: {table['source'].nunique()} gene sets")
 
 
 @app.command()
@@ -166,10 +185,49 @@ def score(baseline: str, seed: Seed, profile: ProfileName = "demo") -> None:
 
 
 @app.command()
+def read_out(baseline: str, seed: Seed, profile: ProfileName = "demo") -> None:
+    """Write where each evaluation cell lies in every model of a baseline and seed, and how each gene is predicted."""
+    from datamix.layout import Layout
+    from datamix.readout import read_out as read
+
+    read(Layout.of(profile), baseline, seed=seed, say=typer.echo)
+
+
+@app.command()
 def collect_scores(profile: ProfileName = "demo") -> None:
     """Put the scores of all baselines and seeds into one table."""
     from datamix.layout import Layout
     from datamix.scores import collect_scores as collect
+
+    layout = Layout.of(profile)
+    typer.echo(f"{collect(layout).relative_to(layout.root)}")
+
+
+@geneformer.command(name="tokenize")
+def tokenize_cells(baseline: str, mixture: str, seed: Seed, profile: ProfileName = "demo") -> None:
+    """Encode the cells of one mixture by rank, as `run` does first; it needs no GPU."""
+    from datamix.geneformer.grid import Run, tokenize_mixture
+    from datamix.layout import Layout
+
+    run = Run(Layout.of(profile), baseline, mixture, seed=seed)
+    cells, vocabulary = tokenize_mixture(run)
+    typer.echo(f"{run.where()}: {len(cells):,} cells, {len(vocabulary.genes):,} genes")
+
+
+@geneformer.command(name="run")
+def run_mixture(baseline: str, mixture: str, seed: Seed, profile: ProfileName = "demo") -> None:
+    """Tokenise, pretrain and evaluate one mixture. On several GPUs: torchrun --nproc-per-node 8 -m datamix …."""
+    from datamix.geneformer.grid import run_mixture as run
+    from datamix.layout import Layout
+
+    run(Layout.of(profile), baseline, mixture, seed=seed, say=typer.echo)
+
+
+@geneformer.command(name="collect")
+def collect_geneformer(profile: ProfileName = "demo") -> None:
+    """Put the scores of all Geneformer models into one table."""
+    from datamix.geneformer.scores import collect
+    from datamix.layout import Layout
 
     layout = Layout.of(profile)
     typer.echo(f"{collect(layout).relative_to(layout.root)}")
@@ -210,24 +268,49 @@ def _show(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     Console().print(table)
 
 
-def _sum_up(states: "list[FileState]", profile: str) -> None:
-    """Say what is lacking and how much is to come; fail if anything is."""
+def _size(state: "FileState") -> str:
+    from datamix.resources import file_size
+
+    size = file_size(state)
+    if size is None:
+        return "unknown"
+    return f"{size:,.0f}" if state.bytes is not None else f"about {_readable(size)}"
+
+
+def _sum_up(states: "Mapping[str, list[FileState]]", profile: "Profile", manifest: "Manifest") -> None:
+    """Say what is lacking and what disk and memory a run needs; fail if anything is lacking."""
     import shutil
 
     from datamix.profile import project_root
+    from datamix.resources import disk_needed, rule_resources
 
-    lacking = [s for s in states if not s.usable]
-    unpinned = [s for s in states if s.state == "unpinned" or (s.state == "missing" and s.file.sha256 is None)]
+    every = [state for found in states.values() for state in found]
+    lacking = [s for s in every if not s.usable]
+    unpinned = [s for s in every if s.state == "unpinned" or (s.state == "missing" and s.file.sha256 is None)]
     if unpinned:
         names = ", ".join(f"{s.dataset}/{s.file.name}" for s in unpinned)
         typer.echo(f"Not pinned (no sha256 in the manifest; pinned when fetched): {names}", err=True)
+    disk = disk_needed((manifest.dataset(d), found) for d, found in states.items())
+    unknown = f" and {disk.unknown} files of unknown size" if disk.unknown else ""
+    free = _readable(shutil.disk_usage(project_root()).free)
+    typer.echo(
+        f"Disk: {_readable(disk.to_fetch)}{unknown} to fetch, {_readable(disk.to_unpack)} to unpack, "
+        f"{_readable(disk.to_make)} for corpora; {free} are free here.",
+        err=True,
+    )
+    training = rule_resources(profile, "train")
+    gpu = ", with a GPU" if "gpu" in training else ""
+    typer.echo(
+        f"Memory: {_readable(profile.memory_mb * 1e6)} to prepare a dataset, {_readable(training['mem_mb'] * 1e6)} to "
+        f"train the models of a baseline and seed{gpu}.",
+        err=True,
+    )
     if lacking:
-        size = sum(s.file.bytes or 0 for s in lacking)
-        unknown = sum(s.file.bytes is None for s in lacking)
-        more = f" and {unknown} of unknown size" if unknown else ""
-        msg = f"{len(lacking)} of {len(states)} files are missing or not whole: {_readable(size)}{more} to fetch; "
-        msg += f"{_readable(shutil.disk_usage(project_root()).free)} are free on this disk."
-        raise DatamixError(msg, fix=f"datamix data fetch --profile {profile}")
+        distinct = {s.file for s in lacking}  # datasets can have a file in common
+        by_hand = sum(file.url is None for file in distinct)
+        msg = f"{len(distinct)} of {len({s.file for s in every})} files are missing or not whole"
+        msg += f", {by_hand} of which no program can download." if by_hand else "."
+        raise DatamixError(msg, fix=f"datamix data fetch --profile {profile.name}")
 
 
 def _readable(size: float) -> str:

@@ -281,6 +281,9 @@ def _batches(rows: Rows, size: int) -> Iterator[Rows]:
 def mean_losses(losses: list[Losses], kind: str) -> dict[str, float]:
     """Average over cells, under the names that scvi-tools gives."""
     cells, loss, reconstruction, kl_local = (sum(column) for column in zip(*losses, strict=True))
+    if kind == "train" and not np.isfinite(loss):
+        msg = f"Training diverged: the loss is {loss}, expected a finite number."
+        raise DatamixError(msg, fix="lower training.lr in the profile")
     return {
         f"{kind}_loss": loss / cells,
         f"elbo_{kind}": (reconstruction + kl_local) / cells,

@@ -10,8 +10,17 @@ from pathlib import Path
 
 from datamix.errors import DatamixError
 from datamix.files import replacing, sha256
-from datamix.inventory import FileState, describe, inspect, known_sha256, one_at_a_time, pin, unpacked_path
-from datamix.manifest import Dataset, File
+from datamix.inventory import (
+    FileState,
+    copies,
+    describe,
+    inspect,
+    known_sha256,
+    one_at_a_time,
+    pin,
+    unpacked_path,
+)
+from datamix.manifest import Dataset, File, read_manifest
 
 MIRRORS = "DATAMIX_MIRROR"
 """The environment variable that names folders with copies of the data."""
@@ -22,8 +31,8 @@ def fetch(dataset_id: str, dataset: Dataset, *, root: Path, say: Callable[[str],
     """Bring the files of a dataset to `data/<dataset>/`, and check them.
 
     A file that is there and whole is left alone. Otherwise the folders of `DATAMIX_MIRROR` are searched for a file with
-    its sha256, and then it is downloaded to a temporary name, checked and moved. A file whose sha256 the manifest does
-    not know is pinned in `data/pins.lock.json`.
+    its sha256, then those of datasets that have the same file; at last it is downloaded to a temporary name, checked
+    and moved. A file whose sha256 the manifest does not know is pinned in `data/pins.lock.json`.
 
     Parameters
     ----------
@@ -56,7 +65,7 @@ def _fetch(dataset_id: str, dataset: Dataset, *, root: Path, say: Callable[[str]
         file = found.file
         if not found.usable:
             expected = known_sha256(dataset_id, file, root=root)
-            copy = _find_in_mirrors(file, expected)
+            copy = _find_in_mirrors(file, expected) or _find_elsewhere(found, expected, root=root)
             if copy is not None:
                 _copy(copy, found.path)
                 say(f"{dataset_id}: {file.name} from {copy.parent}")
@@ -125,6 +134,15 @@ def _find_in_mirrors(file: File, expected: str | None) -> Path | None:
             if path.is_file() and same and sha256(path) == expected:
                 return path.resolve()
     return None
+
+
+def _find_elsewhere(found: FileState, expected: str | None, *, root: Path) -> Path | None:
+    """Find the file in the folder of another dataset that has it, too."""
+    if not (root / "data_manifest.yaml").is_file():
+        return None
+    others = copies(found.file, read_manifest(root), root=root)
+    others.pop(found.dataset, None)
+    return next((path for path in others.values() if expected is None or sha256(path) == expected), None)
 
 
 def _copy(source: Path, target: Path) -> None:

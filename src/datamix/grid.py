@@ -18,6 +18,7 @@ from datamix.errors import DatamixError
 from datamix.evaluation_cells import log_normalised
 from datamix.files import read_json, replacing, sha256, write_json
 from datamix.layout import Layout
+from datamix.leakage import require_no_leak
 from datamix.mixture import Mixture, Part, draw_blocks, list_mixtures
 from datamix.posterior import Decoder
 from datamix.profile import Evaluation
@@ -61,6 +62,7 @@ def train_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
     used = (profile.baselines[baseline].dataset, *(d for a in profile.added.values() for d in a.datasets))
     hashes = {d: sha256(layout.corpus(d)) for d in dict.fromkeys(used)}
     blocks = draw_blocks(profile, baseline, seed=seed, sizes={d: n_cells(layout.corpus(d)) for d in hashes})
+    require_no_leak(layout, blocks)
     listed = {}
     for done, mixture in enumerate(mixtures, start=1):
         parts = [part for block in mixture.blocks for part in blocks[block]]
@@ -91,7 +93,7 @@ def score_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
     baseline
         A name in the profile's baselines.
     seed
-        Chooses the models of that seed, and seeds the posterior sample.
+        Chooses the models of that seed (see `Profile.model_seed`), and seeds the posterior sample.
     say
         Called with a line of progress an evaluation set.
 
@@ -102,7 +104,8 @@ def score_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
     """
     genes = pd.Index(read_genes(layout)["gene"])
     names = [m.name for m in list_mixtures(layout.profile, baseline)]
-    folders = {name: layout.model(baseline, seed, name) for name in names}
+    trained = layout.profile.model_seed(seed)
+    folders = {name: layout.model(baseline, trained, name) for name in names}
     models = {name: ldvae.load(folder) for name, folder in folders.items()}
     profiles = {
         name: pd.read_parquet(folder.parent / f"{name}.{MEAN_PROFILE}")["mean"] for name, folder in folders.items()
@@ -158,7 +161,7 @@ def predict_cell(
     observed = log_normalised(sp.csr_matrix(cells.X)[row])[:, chosen].toarray()[0]
     tables = []
     for mixture in mixtures:
-        model = ldvae.load(layout.model(baseline, seed, mixture))
+        model = ldvae.load(layout.model(baseline, layout.profile.model_seed(seed), mixture))
         z = reconstruction.sample_latent(model, cells, seed=seed)[[row]]
         with torch.inference_mode():
             predicted = Decoder(model, chosen)(torch.from_numpy(z)).numpy()[0]
@@ -234,7 +237,7 @@ def _key(layout: Layout, parts: list[Part], hashes: dict[str, str], *, seed: int
 
 
 def _code_hash() -> str:
-    modules = ("datamix.ldvae", "datamix.fast_training")
+    modules = ("datamix.ldvae", "datamix.fast_training", "datamix.fast_kernels")
     origins = [spec.origin for module in modules if (spec := find_spec(module)) and spec.origin]
     return hashlib.sha256("".join(sha256(Path(o)) for o in origins).encode()).hexdigest()
 

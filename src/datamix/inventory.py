@@ -1,6 +1,6 @@
 """What lies under `data/`: the state of each file of a dataset, and the hashes that were found."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,27 +169,75 @@ def _remember(path: Path, found: FileState, entry: Mapping[str, Any]) -> None:
         write_json(path, {**_read(path), f"{found.dataset}/{found.file.name}": entry})
 
 
-def roles(profile: Profile, manifest: Manifest) -> dict[str, list[str]]:
+def copies(file: File, manifest: Manifest, *, root: Path) -> dict[str, Path]:
+    """Find where a file lies already: in the folders of the datasets that have it (unread), by dataset id."""
+    paths = {d: file_path(d, file, root=root) for d, dataset in manifest.datasets.items() if file in dataset.files}
+    return {dataset_id: path for dataset_id, path in paths.items() if path.is_file()}
+
+
+def require_files_by_hand(dataset_ids: Sequence[str], manifest: Manifest, *, root: Path, profile: str) -> None:
+    """Check that the files which no program can download are there, without reading any.
+
+    Parameters
+    ----------
+    dataset_ids
+        The datasets that are wanted; their gene tables are wanted, too.
+    manifest, root
+        The manifest and the project's folder.
+    profile
+        Its name, for the message.
+
+    Raises
+    ------
+    DatamixError
+        Naming each file that is not there and how a person gets it.
+    """
+    tables = [manifest.dataset(d).gene_table for d in dataset_ids]
+    lacking: dict[File, list[str]] = {}
+    for dataset_id in dict.fromkeys([*dataset_ids, *(table for table in tables if table)]):
+        for file in manifest.dataset(dataset_id).files:
+            # With a checksum, a mirror may have it.
+            if file.url is None and file.sha256 is None and not copies(file, manifest, root=root):
+                lacking.setdefault(file, []).append(dataset_id)
+    if lacking:
+        steps = "\n".join(f"  - data/{ids[0]}/{file.name}: {file.steps}" for file, ids in lacking.items())
+        msg = f"Profile {profile} needs {len(lacking)} files that no program can download and that are not here:\n"
+        msg += steps
+        fix = f"get them and put them there; datamix data check --profile {profile} shows all files with their sizes, "
+        raise DatamixError(msg, fix=fix + "and the disk and memory that are needed")
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a dataset is for."""
+
+    figures: str
+    """The paper's figures, `2, S2`; empty where it serves none of them."""
+    role: str
+    """`training, Blood baseline`."""
+
+
+def uses(profile: Profile, manifest: Manifest) -> dict[str, list[Use]]:
     """Say what each dataset is for in a profile, and in which of the paper's figures.
 
     Returns
     -------
-    Dataset id → lines such as `2, S2: training, Blood baseline`; datasets that a profile does not need are not in it.
+    Dataset id → its uses, figure by figure; datasets that a profile does not need are not in it.
     """
     # The paper shows the Blood Baseline in Figures 2 and S2, the Atlas Baseline in S4 and S6.
     of_baseline = {name: _FIGURES.get(name, "") for name in profile.baselines}
     every = ", ".join(dict.fromkeys(figures for figures in of_baseline.values() if figures))
-    lines = [(b.dataset, of_baseline[name], f"training, {b.label} baseline") for name, b in profile.baselines.items()]
-    lines += [(d, every, f"training, {a.label}") for a in profile.added.values() for d in a.datasets]
-    lines += [(e.dataset, every, f"evaluation, {e.label}") for e in profile.evaluations.values()]
-    if profile.gene_sets is not None:
-        lines.append((profile.gene_sets, "", "reference, gene sets"))
+    found = [(b.dataset, of_baseline[name], f"training, {b.label} baseline") for name, b in profile.baselines.items()]
+    found += [(d, every, f"training, {a.label}") for a in profile.added.values() for d in a.datasets]
+    found += [(e.dataset, every, f"evaluation, {e.label}") for e in profile.evaluations.values()]
     tables = dict.fromkeys(manifest.dataset(d).gene_table for d in profile.datasets)
-    lines += [(table, every, "reference, gene names") for table in tables if table is not None]
-    found: dict[str, list[str]] = {}
-    for dataset_id, figures, role in lines:
-        found.setdefault(dataset_id, []).append(f"{figures}: {role}" if figures else role)
-    return found
+    found += [(table, every, "reference, gene names") for table in tables if table is not None]
+    if profile.gene_sets is not None:
+        found.append((profile.gene_sets, "", "reference, gene sets"))
+    of: dict[str, list[Use]] = {}
+    for dataset_id, figures, role in found:
+        of.setdefault(dataset_id, []).append(Use(figures, role))
+    return of
 
 
 _FIGURES = {"blood": "2, S2", "atlas": "S4, S6"}

@@ -38,6 +38,11 @@ class Layout:
         return self.folder / "corpora" / "genes.csv"
 
     @property
+    def gene_sets(self) -> Path:
+        """The gene sets of the profile (csv)."""
+        return self.folder / "corpora" / "gene_sets.csv"
+
+    @property
     def scores(self) -> Path:
         """Reconstruction, a row a cell (parquet)."""
         return self.folder / "scores" / "reconstruction.parquet"
@@ -57,3 +62,11 @@ class Layout:
     def scores_of(self, baseline: str, seed: int) -> Path:
         """Return the scores of a baseline's models of one seed (parquet)."""
         return self.folder / "scores" / "parts" / f"{baseline}-seed{seed}.parquet"
+
+    def latents_of(self, baseline: str, seed: int) -> Path:
+        """Return where the evaluation cells lie in the latent spaces of a baseline's models of one seed (parquet)."""
+        return self.folder / "latents" / f"{baseline}-seed{seed}.parquet"
+
+    def gene_scores_of(self, baseline: str, seed: int) -> Path:
+        """Return the residuals of each gene under a baseline's models of one seed (parquet)."""
+        return self.folder / "scores" / "genes" / f"{baseline}-seed{seed}.parquet"

@@ -30,6 +30,10 @@ class File(_Entry):
     """Its name under `data/<dataset>/`, by which the reader asks for it."""
     url: str | None = None
     bytes: Annotated[int, Field(ge=0)] | None = None
+    about_gb: Annotated[float, Field(ge=0)] | None = None
+    """An estimate of its size, for planning, where `bytes` is not known."""
+    unpacked_gb: Annotated[float, Field(ge=0)] | None = None
+    """An estimate of what its content takes, where it is unpacked."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """A file without one is pinned when it first arrives."""
     steps: str | None = None
@@ -58,6 +62,8 @@ class Dataset(_Entry):
     """What the genes are named by; nothing where the dataset holds no cells."""
     gene_table: str | None = None
     """The dataset (a gene table) that maps its symbols to Ensembl ids."""
+    source: str | None = None
+    """Datasets of one source name cells and donors alike: the same name, the same cell or donor. Nothing: its own."""
     options: dict[str, Any] = {}
     """Keyword arguments of the reader."""
     access: Literal["open", "registration", "application", "simulated"]
@@ -67,6 +73,8 @@ class Dataset(_Entry):
     organism: str | None = None
     assay: str | None = None
     notes: str = ""
+    work_gb: Annotated[float, Field(ge=0)] | None = None
+    """An estimate of the disk that its corpus, and what is kept beside while that is made, take."""
     files: Annotated[tuple[File, ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
@@ -113,6 +121,15 @@ class Manifest(_Entry):
             msg = f"The manifest has no dataset '{dataset_id}'."
             raise DatamixError(msg, fix=f"choose one like {', '.join(near)}, or add it to data_manifest.yaml")
         return self.datasets[dataset_id]
+
+    def source_of(self, dataset_id: str) -> str:
+        """Return the source within which a dataset's cell and donor names hold: its `source`, else its own id."""
+        return self.dataset(dataset_id).source or dataset_id
+
+    def gene_table_of(self, dataset_id: str) -> str:
+        """Return the entry of a dataset's gene table as json, empty where it has none: a change makes corpora stale."""
+        table = self.dataset(dataset_id).gene_table
+        return "" if table is None else self.dataset(table).model_dump_json()
 
     def reader_sources(self, dataset_id: str) -> list[str]:
         """Return the paths of the modules that read a dataset: what it gives is stale when they change."""

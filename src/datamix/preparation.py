@@ -105,7 +105,7 @@ def prepare(
         "protocol": profile.protocol,
         "qc": profile.qc.model_dump(),
         "inputs": inputs,
-        "gene_table": table_inputs,
+        "gene_table": [manifest.gene_table_of(dataset_id), table_inputs],
         "block_cells": block_cells,
         "code": _code_hash(manifest.reader_sources(dataset_id)),
     }

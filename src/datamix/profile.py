@@ -63,6 +63,10 @@ class Evaluation(_Settings):
     """Draw so many cells (seeded); nothing means all."""
     note: str = ""
     """One sentence for the reader: what this set is, and how small."""
+    shares_donors_with: dict[str, str] = {}
+    """Training datasets that may hold donors of this set, each with the reason; the leakage guard stops at others."""
+    shares_cells_with: dict[str, str] = {}
+    """The same for cells: needed only to repeat the published faults."""
 
 
 class Training(_Settings):
@@ -83,6 +87,50 @@ class Scoring(_Settings):
 
     n_top_genes: Annotated[int, Field(gt=1)] = 1000
     """The most variable genes of each evaluation set on which cells are compared."""
+
+
+class Geneformer(_Settings):
+    """Pretraining and zero-shot evaluation of Geneformer; the defaults are the paper's, where its scripts fix them."""
+
+    baselines: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = ("blood",)
+    """The baselines whose mixtures it is pretrained on; which ones the paper used is not known."""
+    seeds: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = (0,)
+    dictionaries: str | None = None
+    """The dataset (reader `geneformer_dictionaries`) with tokens and medians; nothing: computed from each mixture."""
+    layers: Annotated[int, Field(gt=0)] = 6
+    heads: Annotated[int, Field(gt=0)] = 4
+    width: Annotated[int, Field(gt=0)] = 256
+    feed_forward: Annotated[int, Field(gt=0)] = 512
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    input_size: Annotated[int, Field(gt=1)] = 2048
+    """Tokens of a cell at most."""
+    masked: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    """Share of tokens that is hidden."""
+    epochs: Annotated[int, Field(gt=0)] = 3
+    """Not known of the paper; three are usual for this model."""
+    lr: Annotated[float, Field(gt=0)] = 1e-3
+    warmup_steps: Annotated[int, Field(ge=0)] = 10_000
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-3
+    batch_size: Annotated[int, Field(gt=0)] = 144
+    """Cells of a step: the paper's 18 on each of 8 GPUs."""
+    cells_per_device: Annotated[int, Field(gt=0)] = 18
+    """Cells that go through a device at a time; a step gathers as many such turns as it needs."""
+    half_precision: bool = True
+    """On a GPU."""
+    checkpoint_steps: Annotated[int, Field(gt=0)] = 500
+    log_steps: Annotated[int, Field(gt=0)] = 10
+    evaluation_cells: Annotated[int, Field(gt=1, le=4000)] = 500
+    """Cells drawn of each evaluation set; all, where it has fewer."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Geneformer":
+        if self.width % self.heads:
+            msg = f"width {self.width} is not a multiple of heads {self.heads}"
+            raise ValueError(msg)
+        if self.batch_size % self.cells_per_device:
+            msg = f"batch_size {self.batch_size} is not a multiple of cells_per_device {self.cells_per_device}"
+            raise ValueError(msg)
+        return self
 
 
 class Profile(_Settings):
@@ -111,6 +159,8 @@ class Profile(_Settings):
     evaluations: dict[str, Evaluation]
     training: Training = Training()
     scoring: Scoring = Scoring()
+    geneformer: Geneformer | None = None
+    """Nothing: this profile does not train it."""
     missing: dict[str, str] = {}
     """Parts of the paper that this profile has no data for, and why."""
 
@@ -124,7 +174,28 @@ class Profile(_Settings):
         if clash:
             msg = f"{', '.join(sorted(clash))} stands both under baselines and under added"
             raise ValueError(msg)
+        unknown = set(self.geneformer.baselines) - set(self.baselines) if self.geneformer else set()
+        if unknown:
+            msg = f"geneformer.baselines names {', '.join(sorted(unknown))}, which is no baseline"
+            raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _exceptions_are_for_training_datasets(self) -> "Profile":
+        for name, evaluation in self.evaluations.items():
+            for dataset in (*evaluation.shares_donors_with, *evaluation.shares_cells_with):
+                if dataset not in self.training_datasets:
+                    msg = f"evaluations.{name} shares cells or donors with {dataset!r}, which is no training dataset"
+                    raise ValueError(msg)
+        return self
+
+    def model_seed(self, seed: int) -> int:
+        """Return the seed of the models that are evaluated for a seed.
+
+        Their own, or, under the published protocol, the first: the published script loads the models of seed 0 whatever
+        seed it is given (fault 1), so that its seeds differ by the posterior sample only.
+        """
+        return self.seeds[0] if self.protocol == "published" else seed
 
     @property
     def training_datasets(self) -> tuple[str, ...]:

@@ -13,7 +13,16 @@ from datamix.evaluation_cells import align, chunks, log_normalised, mean_profile
 from datamix.ldvae import one_thread
 from datamix.posterior import Decoder, Encoder, normal_deviates, sample_latent
 
-__all__ = ["align", "gene_statistics", "mean_profile", "mean_profile_score", "sample_latent", "score", "variable_genes"]
+__all__ = [
+    "align",
+    "gene_statistics",
+    "mean_profile",
+    "mean_profile_score",
+    "mean_profile_scores",
+    "sample_latent",
+    "score",
+    "variable_genes",
+]
 
 
 def score(
@@ -103,15 +112,40 @@ def mean_profile_score(
     -------
     One row a cell: `cell`, `cell_type`, `donor`, `r`, `r2`, comparable with `score`'s.
     """
-    cells = align(evaluation, training_mean_profile.index)
+    profiles = training_mean_profile.to_frame("mean")
+    scores = mean_profile_scores(profiles, evaluation, n_top_genes=n_top_genes, chunk_cells=chunk_cells)
+    return scores.drop(columns="model")
+
+
+def mean_profile_scores(
+    profiles: pd.DataFrame, evaluation: ad.AnnData, *, n_top_genes: int = 1000, chunk_cells: int = 4096
+) -> pd.DataFrame:
+    """Score several mean profiles in one pass over the cells, as `mean_profile_score` scores one.
+
+    Parameters
+    ----------
+    profiles
+        Genes × names: each column what `mean_profile` returned for a training mixture.
+    evaluation, n_top_genes, chunk_cells
+        As in `score`.
+
+    Returns
+    -------
+    One row a profile and cell: `model` (the column's name), `cell`, `cell_type`, `donor`, `r`, `r2`.
+    """
+    cells = align(evaluation, profiles.index)
     _require_columns(cells)
     chosen = np.flatnonzero(cells.var_names.isin(variable_genes(cells, n_top_genes)))
-    profile = torch.from_numpy(training_mean_profile.to_numpy(dtype=np.float32)[chosen])
-    r = np.empty(cells.n_obs)
-    for rows, counts in chunks(cells, chunk_cells):
-        target = _standardise(torch.from_numpy(log_normalised(counts)[:, chosen].toarray()))
-        r[rows] = _correlation(target, profile.expand_as(target)).numpy()
-    return _table(cells, {"r": r, "r2": r**2})
+    predicted = torch.from_numpy(profiles.to_numpy(dtype=np.float32).T[:, chosen])
+    # A prediction that is the same for every cell is centred and scaled once; the rest is one matrix product.
+    predicted = _standardise(predicted)
+    r = np.empty((cells.n_obs, profiles.shape[1]))
+    with one_thread():
+        for rows, counts in chunks(cells, chunk_cells):
+            target = _standardise(torch.from_numpy(log_normalised(counts)[:, chosen].toarray()))
+            r[rows] = (target @ predicted.T).numpy()
+    tables = [_table(cells, {"r": r[:, i], "r2": r[:, i] ** 2}).assign(model=str(n)) for i, n in enumerate(profiles)]
+    return pd.concat(tables, ignore_index=True)[["model", *tables[0].columns[:-1]]]
 
 
 def gene_statistics(

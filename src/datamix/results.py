@@ -91,6 +91,36 @@ class Results:
         scores = pd.read_parquet(path, filters=[("baseline", "==", baseline)])
         return scores.astype(dict.fromkeys(("baseline", "mixture", "evaluation", "cell_type", "donor"), str))
 
+    def latents(self, baseline: str) -> pd.DataFrame:
+        """Read where the evaluation cells lie in each latent space: a row a (seed, mixture, evaluation, cell)."""
+        return self._of_all_seeds({seed: self.layout.latents_of(baseline, seed) for seed in self.profile.seeds})
+
+    def gene_scores(self, baseline: str) -> pd.DataFrame:
+        """Read the residuals of each gene: a row a (seed, mixture, evaluation, gene)."""
+        return self._of_all_seeds({seed: self.layout.gene_scores_of(baseline, seed) for seed in self.profile.seeds})
+
+    def loadings(self, baseline: str) -> dict[tuple[str, int], pd.DataFrame]:
+        """Read the loadings of all models of a baseline: (mixture, seed) → genes × factors."""
+        return {
+            (mixture, seed): pd.read_parquet(self._existing(folder / "loadings.parquet"))
+            for of, seed, mixture, folder in self._models()
+            if of == baseline
+        }
+
+    def gene_sets(self) -> pd.DataFrame:
+        """Read the gene sets of the profile: columns `source` (the set) and `target` (a gene symbol).
+
+        Raises
+        ------
+        NotInProfileError
+            If the profile names none.
+        """
+        table = pd.read_csv(self._existing(self.layout.gene_sets), dtype=str)
+        if table.empty:
+            msg = f"Profile {self.profile.name} names no gene sets."
+            raise NotInProfileError(msg)
+        return table
+
     def history(self) -> pd.DataFrame:
         """Read the training curves of all models, a row a (baseline, mixture, seed, epoch)."""
         tables = [
@@ -131,6 +161,11 @@ class Results:
     def genes(self) -> pd.DataFrame:
         """Read the genes that the models use: columns `gene`, `symbol`."""
         return pd.read_csv(self._existing(self.layout.genes), dtype=str)
+
+    def _of_all_seeds(self, paths: dict[int, Path]) -> pd.DataFrame:
+        tables = [pd.read_parquet(self._existing(path)).assign(seed=seed) for seed, path in paths.items()]
+        text = [c for c in tables[0] if isinstance(tables[0][c].dtype, pd.CategoricalDtype)]
+        return pd.concat([table.astype(dict.fromkeys(text, str)) for table in tables], ignore_index=True)
 
     def _models(self) -> list[tuple[str, int, str, Path]]:
         return [

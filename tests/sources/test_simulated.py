@@ -336,3 +336,16 @@ def test_an_unknown_programme_names_the_known_ones():
 def test_no_cells_is_refused():
     with pytest.raises(DatamixError, match=re.escape("'blood' is to have 0 cells; expected at least 1")):
         draw("blood", 0)
+
+
+def test_targets_are_left_out():
+    every, some = (only(corpus="k562", cells=150, **o) for o in ({}, {"without_targets": ["non-targeting"]}))
+    kept = every.obs["target"] != "non-targeting"
+    assert 0 < (~kept).sum() < 60
+    assert some.obs_names.tolist() == every.obs_names[kept].tolist()
+    assert (some.X != every[kept.to_numpy()].X).nnz == 0
+
+
+def only(**options):
+    (block,) = simulated({}, **options)
+    return block

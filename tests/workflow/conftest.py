@@ -36,9 +36,9 @@ training: {max_epochs: 12}
 class Project:
     """A project folder, and commands run in it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.results = folder / "results" / "tiny"
+    def __init__(self, folder: Path, profile: str) -> None:
+        self.folder, self.profile = folder, profile
+        self.results = folder / "results" / profile
 
     def environment(self) -> dict[str, str]:
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
@@ -59,14 +59,14 @@ class Project:
     def snakemake(self, *arguments: str, ok: bool = True) -> str:
         return self.run(
             sys.executable, "-m", "snakemake", "--cores", "2", "--nolock", "--rerun-incomplete",
-            "--config", "profile=tiny", "--", *arguments, ok=ok,
+            "--config", f"profile={self.profile}", "--", *arguments, ok=ok,
         )  # fmt: skip
 
     def jobs(self, *arguments: str) -> dict[str, int]:
         """Return what a run would do: rule → number of jobs."""
         lines = self.run(
             sys.executable, "-m", "snakemake", "--cores", "2", "--nolock", "-n", "--quiet", "reason",
-            "--config", "profile=tiny", "--", *arguments,
+            "--config", f"profile={self.profile}", "--", *arguments,
         ).splitlines()  # fmt: skip
         counts = [line.split() for line in lines if len(line.split()) == 2 and line.split()[1].isdigit()]
         return {name: int(count) for name, count in counts if name != "total"}
@@ -75,12 +75,16 @@ class Project:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """The tiny profile, run to the end once."""
-    folder = tmp_path_factory.mktemp("project")
+    project = copy_project(tmp_path_factory.mktemp("project"), profile="tiny")
+    (project.folder / "config" / "tiny.yaml").write_text(TINY)
+    project.snakemake("results/tiny/site/index.html")
+    return project
+
+
+def copy_project(folder: Path, *, profile: str) -> Project:
+    """Copy the project's code to a folder, where a profile of this name will be run."""
     for name in ("src", "notebooks", "book", "config"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "data_manifest.yaml", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)
-    (folder / "config" / "tiny.yaml").write_text(TINY)
-    project = Project(folder)
-    project.snakemake("results/tiny/site/index.html")
-    return project
+    return Project(folder, profile)

@@ -1,6 +1,6 @@
 """Cells for Geneformer, a chunk at a time: counts, and the total over all genes of the cell's own source."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class Cells:
         return scaled
 
 
-def read_cells(layout: Layout, parts: Sequence[Part], genes: Sequence[str], *, skip: int = 0) -> Iterator[Cells]:
+def read_cells(layout: Layout, parts: Sequence[Part], genes: Iterable[str], *, skip: int = 0) -> Iterator[Cells]:
     """Yield the cells of a mixture in chunks of at most `CELLS_AT_A_TIME`, each of one corpus.
 
     Parameters
@@ -75,7 +75,7 @@ def read_cells(layout: Layout, parts: Sequence[Part], genes: Sequence[str], *, s
     skip
         Chunks to pass over without reading them.
     """
-    wanted = np.asarray(genes, dtype=object)
+    wanted = np.array(list(genes), dtype=object)
     for part in parts:
         obs = read_obs(layout.corpus(part.dataset))
         rows = np.sort(part.rows)

@@ -124,7 +124,8 @@ def tokenize(
             _as_dataset(chunk, encode(chunk, vocabulary, input_size=input_size)).save_to_disk(str(beside))
     chunks = [datasets.load_from_disk(str(path)) for path in sorted(pieces.glob("[0-9]*"))]
     if not chunks:
-        raise DatamixError("The mixture has no cells.", fix="check `cells` in the profile")
+        msg = "The mixture has no cells."
+        raise DatamixError(msg, fix="check `cells` in the profile")
     with replacing(folder) as beside:
         datasets.concatenate_datasets(chunks).save_to_disk(str(beside))
         write_json(beside / _RECORD, key)

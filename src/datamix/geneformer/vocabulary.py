@@ -42,10 +42,13 @@ class Vocabulary:
     def __init__(self, tokens: Mapping[str, int], medians: Mapping[str, float]) -> None:
         fix = "use Geneformer's token_dictionary and gene_median_dictionary of the same release"
         if tokens.get("<pad>") != PAD or tokens.get("<mask>") != MASK:
-            msg = f"A vocabulary has <pad> {PAD} and <mask> {MASK}; found {tokens.get('<pad>')}, {tokens.get('<mask>')}."
+            msg = (
+                f"A vocabulary has <pad> {PAD} and <mask> {MASK}; found {tokens.get('<pad>')}, {tokens.get('<mask>')}."
+            )
             raise DatamixError(msg, fix=fix)
         if len(set(tokens.values())) < len(tokens) or min(tokens.values()) < 0:
-            raise DatamixError("A vocabulary gives each gene a token of its own, from 0 up; one occurs twice.", fix=fix)
+            msg = "A vocabulary gives each gene a token of its own, from 0 up; one occurs twice."
+            raise DatamixError(msg, fix=fix)
         used = sorted((token, gene) for gene, token in tokens.items() if gene in medians)
         if not used:
             msg = f"No gene has both a token ({len(tokens):,} entries) and a median ({len(medians):,} entries)."
@@ -65,7 +68,7 @@ class Vocabulary:
 
     @classmethod
     def of_medians(cls, medians: Mapping[str, float]) -> "Vocabulary":
-        """Number the genes that have a median, sorted by id, from 2."""
+        """Make one from medians: the genes that have one, sorted by id, get the tokens from 2 on."""
         tokens = {"<pad>": PAD, "<mask>": MASK} | {gene: i for i, gene in enumerate(sorted(medians), start=2)}
         return cls(tokens, medians)
 
@@ -87,7 +90,9 @@ class Vocabulary:
         found = pd.Index(self.genes).get_indexer(index)
         if len(index) == 0 or (found < 0).all():
             names = f"{index[0]} …" if len(index) else "none"
-            msg = f"No gene of the cells is in the vocabulary: the cells have {names}, the vocabulary {self.genes[0]} …."
+            msg = (
+                f"No gene of the cells is in the vocabulary: the cells have {names}, the vocabulary {self.genes[0]} …."
+            )
             raise DatamixError(msg, fix="name genes by Ensembl ids without version")
         return found
 
@@ -106,7 +111,8 @@ class Vocabulary:
             If there is no such file.
         """
         if not path.is_file():
-            raise DatamixError(f"{path} does not exist: {path.parent} holds no model of this project.")
+            msg = f"{path} does not exist: {path.parent} holds no model of this project."
+            raise DatamixError(msg)
         content = read_json(path)
         tokens = {"<pad>": PAD, "<mask>": MASK} | dict(zip(content["genes"], content["tokens"], strict=True))
         vocabulary = cls(tokens, dict(zip(content["genes"], content["medians"], strict=True)))
@@ -150,7 +156,8 @@ def nonzero_medians(cells: Iterable[Cells], *, scratch: Path) -> dict[str, float
                 written += by_gene.nnz
                 by_gene.data.tofile(file)
         if not written:
-            raise DatamixError("No cell of the training mixture has any count.", fix="check the corpora of the mixture")
+            msg = "No cell of the training mixture has any count."
+            raise DatamixError(msg, fix="check the corpora of the mixture")
         values = np.memmap(spilled, dtype=np.float64, mode="r")
         bounds = np.stack(starts)
         per_gene = np.diff(bounds, axis=1).sum(axis=0)

@@ -14,9 +14,9 @@ import pandas as pd
 from anndata import AnnData
 
 from datamix.errors import DatamixError
-from datamix.sources.blocks import cut, make_block, require_cells, require_file
+from datamix.sources.blocks import Protocol, cut, make_block, require_cells, require_file
 from datamix.sources.h5_blocks import open_h5ad, read_columns
-from datamix.sources.sctab import read_sctab_genes
+from datamix.sources.sctab import Donors, is_held_out, read_sctab_genes
 
 
 def read_census(
@@ -27,17 +27,20 @@ def read_census(
     cells: Sequence[str],
     gene_table: str = "adata_var.csv",
     tissue_general: str | None = None,
+    donors: Donors | None = None,
     census_version: str = "2023-05-15",
+    protocol: Protocol = "corrected",
 ) -> Iterator[AnnData]:
     """Read the healthy cells that scTab files name, with their raw counts from the Census.
 
     Parameters
     ----------
     files
-        scTab h5ad files, of which only `soma_joinid`, `disease` and `tissue_general` are read, and the gene table.
+        scTab h5ad files, of which only `soma_joinid`, `disease`, `tissue_general` and `donor_id` are read, and the
+        gene table.
     skip, block_cells
         See `datamix.sources`.
-    cells, gene_table, tissue_general
+    cells, gene_table, tissue_general, donors, protocol
         As in `read_sctab`.
     census_version
         Release of the Census; `soma_joinid` only holds within one.
@@ -53,7 +56,8 @@ def read_census(
     """
     census_package = _import_census()
     table = read_sctab_genes(require_file(files, gene_table))
-    ids = np.concatenate([_read_ids(require_file(files, name), tissue_general) for name in cells])
+    donors = donors if protocol == "corrected" else None  # fault 5
+    ids = np.concatenate([_read_ids(require_file(files, name), tissue_general, donors) for name in cells])
     with census_package.open_soma(census_version=census_version) as census:
         var = census["census_data"]["homo_sapiens"].ms["RNA"].var.read().concat().to_pandas()
         joinid_of = pd.Series(var["soma_joinid"].to_numpy(), index=var["feature_id"])
@@ -87,12 +91,14 @@ def _import_census() -> ModuleType:
     return cellxgene_census
 
 
-def _read_ids(path: Path, tissue_general: str | None) -> np.ndarray:
+def _read_ids(path: Path, tissue_general: str | None, donors: Donors | None) -> np.ndarray:
     with open_h5ad(path) as file:
-        obs = read_columns(file, "obs", ["soma_joinid", "disease", "tissue_general"])
+        obs = read_columns(file, "obs", ["soma_joinid", "disease", "tissue_general", "donor_id"])
     keep = obs["disease"] == "normal"
     if tissue_general is not None:
         keep &= obs["tissue_general"] == tissue_general
+    if donors is not None:
+        keep &= is_held_out(obs["donor_id"]) == (donors == "evaluation")
     ids = obs["soma_joinid"][keep].to_numpy()
     require_cells(ids, where=str(path), filters=f"disease == normal, tissue_general == {tissue_general or 'any'}")
     return ids

@@ -3,8 +3,10 @@
 Source: Fischer et al. 2024, doi 10.1038/s41467-024-51059-5.
 """
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from datamix.errors import DatamixError
 from datamix.sources.blocks import Protocol, holds_counts, require_cells, require_columns, require_file, unique_names
 from datamix.sources.h5_blocks import Part, open_h5ad, read_blocks, read_columns, read_names, shape_of
 
+Donors = Literal["training", "evaluation"]
 NEURON_WORDS = ("neuron", "pyramidal cell", "purkinje cell", "cerebellar granule cell", "photoreceptor")
 """A cell type of the Cell Ontology that contains one of these is a neuron; so are the names below."""
 NEURON_NAMES = (
@@ -35,6 +38,7 @@ def read_sctab(
     tissue_general: str | None = None,
     without_donors: Sequence[str] = (),
     without_cells_of: str | None = None,
+    donors: Donors | None = None,
     without_neurons: bool = False,
     log_normalised_if_published: bool = False,
     no_mito_filter_if_published: bool = False,
@@ -58,6 +62,9 @@ def read_sctab(
         Leave out cells of these `donor_id`.
     without_cells_of
         Name of an h5ad file whose cells are left out (those kept for evaluation).
+    donors
+        Keep the donors that are held out for evaluation, or the others, under the corrected protocol only (fault 5):
+        see `is_held_out`. Nothing means all.
     without_neurons
         Leave out neurons, under the corrected protocol only (fault 13).
     log_normalised_if_published
@@ -97,6 +104,9 @@ def read_sctab(
         if excluded is not None:
             keep &= ~_is_in(obs, keep, excluded, protocol=protocol)
         keep &= ~obs["donor_id"].isin(without_donors).to_numpy()
+        if donors is not None and protocol == "corrected":
+            # fault 5: the files were split over cells, so that a donor is on both sides.
+            keep &= is_held_out(obs["donor_id"]) == (donors == "evaluation")
         if without_neurons and protocol == "corrected":
             keep &= ~is_neuron(obs["cell_type"])  # fault 13: neurons would not be out of distribution for this corpus
         rows = np.flatnonzero(keep)
@@ -132,6 +142,12 @@ def read_sctab_genes(path: Path) -> pd.DataFrame:
         msg = f"{path}: feature_id '{wrong.iloc[0]}' is not an Ensembl gene id without version, or stands twice."
         raise DatamixError(msg, fix="take the gene table that belongs to scTab")
     return table[["feature_id", "feature_name"]].set_axis(["gene", "symbol"], axis=1)
+
+
+def is_held_out(donors: pd.Series) -> np.ndarray:
+    """Tell which donors are held out for evaluation: about one in five, by a hash of the name."""
+    names = donors.unique()
+    return donors.map({name: zlib.crc32(name.encode()) % 5 == 0 for name in names}).to_numpy(bool)
 
 
 def is_neuron(cell_types: pd.Series) -> np.ndarray:

@@ -35,6 +35,7 @@ def simulated(
     cells: int,
     seed: int = 0,
     without: Sequence[str] = (),
+    without_targets: Sequence[str] = (),
 ) -> Iterator[AnnData]:
     """Simulate a corpus.
 
@@ -59,6 +60,8 @@ def simulated(
         Donors, studies and cells derive from it; genes and programmes do not.
     without
         Gene programmes that are switched off.
+    without_targets
+        Knock-downs to leave out, `non-targeting` among them.
 
     Yields
     ------
@@ -77,7 +80,8 @@ def simulated(
         raise DatamixError(msg, fix="correct 'cells' among the dataset's options in data_manifest.yaml")
     simulator = _Simulator(corpus, recipe, seed=seed, stays=stays)
     for start in range(skip * block_cells, cells, block_cells):
-        yield simulator.block(range(start, min(start + block_cells, cells)))
+        block = simulator.block(range(start, min(start + block_cells, cells)))
+        yield block[~block.obs["target"].isin(without_targets)].copy() if without_targets else block
 
 
 class _Simulator:

@@ -1,0 +1,180 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Figure 3: what is new in each latent space
+#
+# Does a model that has seen more kinds of cells place cells differently, or does it hold the same information in other coordinates?
+# Each model of the Blood Baseline places the same evaluation cells in its own latent space; what one space holds and another does not predict is its *uniqueness*.
+#
+# The paper names "embedding uniqueness" in its Figure 1D; no published script defines it, and the number of this figure is ours.
+# [Methods](#uniqueness) gives the definition used here.
+#
+# **Input:** the posterior mean of every evaluation cell under every model (`latents/`).
+# **Output:** panels 3a–3c, and the values that the text quotes.
+
+# %% tags=["parameters"]
+profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
+
+# %%
+from datamix import plots_latent
+from datamix.embedding import compare_mixtures, similarity, umap_positions, what_is_added
+from datamix.panels import save_panel
+from datamix.results import Results
+from datamix.values import record
+
+results = Results(profile, notebook="fig3")
+baseline = "blood"
+mixtures = results.mixtures(baseline)
+latents = results.latents(baseline)
+
+# %%
+comparison = compare_mixtures(latents)
+added = what_is_added(comparison, mixtures)
+
+# %% [markdown]
+# ## A first look
+#
+# Evaluation cells as four models place them: the baseline, the control (the baseline with more of its own cells), and the two added sets that bring most.
+# UMAP bends distances; the numbers below do not depend on it.
+
+# %%
+control = f"{baseline}+{baseline}"
+gained = added[(added["direction"] == "gained") & (added["mixture"] != control)]
+most = gained.groupby("mixture", sort=False)["over_control"].max().nlargest(2)
+first = latents[latents["seed"] == results.profile.seeds[0]]
+positions = umap_positions(first, [baseline, control, *most.index])
+save_panel(
+    plots_latent.umaps(plots_latent.label_models(positions, results.profile), results.profile),
+    "3a",
+    data=plots_latent.label_models(positions, results.profile),
+    alt=f"UMAP layouts of evaluation cells in the latent spaces of four models, coloured by {positions['evaluation'].nunique()} evaluation sets.",
+    caption="**Evaluation cells in four latent spaces**, laid out by UMAP, one trained seed: the baseline, the control, and the two added sets whose uniqueness lies furthest above the control's.",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} 3a
+# ```
+#
+# ## How much of one space another predicts
+#
+# A ridge regression predicts the latent space in the column from that in the row, on cells held out of the fit.
+# The colour is what it does not predict: 0 means that the row's model holds all of it, 1 that it holds nothing of it.
+# The diagonal is a mixture against itself, trained again with another seed; other fields also compare different seeds only.
+
+# %%
+matrices = plots_latent.label_models(comparison, results.profile)
+save_panel(
+    plots_latent.uniqueness_matrices(matrices),
+    "3b",
+    data=matrices,
+    alt=f"Matrices of {len(mixtures)} by {len(mixtures)} mixtures, one for each evaluation set; colour is the uniqueness of the column's latent space given the row's.",
+    caption="**Uniqueness of every mixture given every other**, averaged over pairs of seeds. Dots: beyond the seed-to-seed band of both mixtures by more than its interval.",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} 3b
+# ```
+#
+# ## What each added set brings
+#
+# From the baseline to baseline + added set: what the mixture holds and the baseline has not (filled), and what it no longer holds (open).
+
+# %%
+table = plots_latent.label_models(added, results.profile)
+save_panel(
+    plots_latent.what_is_added(table, results.profile),
+    "3c",
+    data=table,
+    alt="Uniqueness with intervals for baseline plus each added set against the baseline, in both directions, one part an evaluation set; grey bands are the range between seeds.",
+    caption="**What each added set brings and takes.** Uniqueness with 95 % intervals over cells and pairs of seeds; grey: the smallest to the largest uniqueness between two seeds of the baseline, or of the mixture.",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} 3c
+# ```
+
+# %% tags=["remove-cell"]
+gained = table[(table["direction"] == "gained") & (table["mixture"] != control)]
+clear = gained[gained["differs"] & (gained["over_control_low"] > 0)]
+best = gained.loc[gained["over_control"].idxmax()]
+least = gained.loc[gained["over_control"].idxmin()]
+held = table[(table["direction"] == "gained") & (table["mixture"] == control)]
+same = comparison[comparison["known"] == comparison["new"]]
+record("fig3.seeds", len(results.profile.seeds), unit="seeds", results=results)
+record("fig3.band.low", same["band_low"].min(), unit="uniqueness", results=results)
+record("fig3.band.high", same["band_high"].max(), unit="uniqueness", results=results)
+record("fig3.pairs", len(gained), unit="pairs", results=results)
+record("fig3.clear", len(clear), unit="pairs", results=results)
+record("fig3.control.differs", int(held["differs"].sum()), unit="evaluation sets", results=results)
+record("fig3.control.sets", len(held), unit="evaluation sets", results=results)
+record("fig3.control.most", held["uniqueness"].max(), unit="uniqueness", results=results)
+for name, row in (("best", best), ("least", least)):
+    record(f"fig3.{name}.mixture", row["mixture_label"], unit="", results=results)
+    record(f"fig3.{name}.evaluation", row["evaluation_label"], unit="", results=results)
+    for column in ("uniqueness", "low", "high", "band_high", "over_control", "over_control_low", "over_control_high"):
+        record(f"fig3.{name}.{column}", row[column], unit="uniqueness", results=results)
+inside = "beyond" if best["differs"] else "not beyond"
+record("fig3.best.verdict", inside, unit="", results=results)
+back = table[(table["direction"] == "lost") & (table["mixture"] == best["mixture"]) & (table["evaluation"] == best["evaluation"])]
+record("fig3.best.lost", back["uniqueness"].iloc[0], unit="uniqueness", results=results)
+
+# %% [markdown]
+# Two trainings of the same mixture leave {val}`fig3.band.low:.2f` to {val}`fig3.band.high:.2f` of each other's latent space unpredicted, depending on mixture and evaluation set.
+# A difference within that band is called none.
+# Beyond the band of its own two mixtures, and above the control by more than its interval, lie {val}`fig3.clear` of {val}`fig3.pairs` pairs of an added set and an evaluation set.
+# The control itself lies beyond its band on {val}`fig3.control.differs` of {val}`fig3.control.sets` evaluation sets, with a uniqueness of {val}`fig3.control.most:.2f` at most: more cells and more training change a latent space too.
+#
+# Most is brought by {val}`fig3.best.mixture`, on {val}`fig3.best.evaluation`: {val}`fig3.best.uniqueness:.2f` ({val}`fig3.best.low:.2f` to {val}`fig3.best.high:.2f`) of its latent space is not predicted from the baseline's, {val}`fig3.best.verdict` the largest seed-to-seed value of {val}`fig3.best.band_high:.2f`, and {val}`fig3.best.over_control:.2f` ({val}`fig3.best.over_control_low:.2f` to {val}`fig3.best.over_control_high:.2f`) above the control.
+# In the other direction, {val}`fig3.best.lost:.2f` of the baseline's space is not predicted from the mixture's.
+# Least, against the control, is brought by {val}`fig3.least.mixture` on {val}`fig3.least.evaluation`: {val}`fig3.least.over_control:.2f` ({val}`fig3.least.over_control_low:.2f` to {val}`fig3.least.over_control_high:.2f`).
+#
+# ## By other measures
+#
+# Three measures of likeness that treat both spaces alike, between the baseline and each mixture: linear CKA (1: the same up to rotation and scale), what is left after the best rotation (Procrustes, 0: the same), and the share of nearest neighbours in common.
+# The baseline's own row is its seed-to-seed value.
+
+# %% tags=["hide-input"]
+alike = plots_latent.label_models(similarity(latents, mixtures), results.profile)
+record("fig3.neighbours.k", int(alike["k"].max()), unit="neighbours", results=results)
+record("fig3.neighbours.chance", alike["neighbours_chance"].max(), unit="share", results=results)
+record("fig3.neighbours.null", alike["neighbours_null_high"].max(), unit="share", results=results)
+names = {"cka": "CKA", "procrustes": "Procrustes", "neighbours": "Neighbours"}
+beside = alike.rename(columns=names).pivot(index="mixture_label", columns="evaluation_label", values=list(names.values()))
+sets, models = alike["evaluation_label"].unique(), alike["mixture_label"].unique()
+beside = beside.swaplevel(axis=1).reindex(index=models, columns=[(e, v) for e in sets for v in names.values()])
+beside.rename_axis(index="Model", columns=["", ""]).style.format("{:.2f}")
+
+# %% [markdown]
+# Of {val}`fig3.neighbours.k` neighbours, {val}`fig3.neighbours.chance:.3f` would agree by chance at most; the largest share among shuffled cells is {val}`fig3.neighbours.null:.3f`.
+#
+# ## Use it on your own data
+#
+# Any two matrices of cells × dimensions can be compared, from whatever model:
+#
+# ```python
+# import pandas as pd
+# from datamix.latent import uniqueness
+#
+# latents = pd.read_parquet("results/demo/latents/blood-seed0.parquet")
+# aml = latents[latents["evaluation"] == "aml"]
+# x, y = (aml[aml["mixture"] == m].filter(like="z_").to_numpy() for m in ("blood", "blood+tf_atlas"))
+# uniqueness(x, y)
+# ```
+
+# %% tags=["hide-input"]
+from datamix.provenance import versions
+
+versions()

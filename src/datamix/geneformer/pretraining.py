@@ -1,0 +1,280 @@
+"""Pretraining: a BERT masked language model on the ranked genes of a mixture, resumed exactly where it was stopped.
+
+Settings as in the published scripts (doi 10.1101/2025.02.19.639127), as far as those fix them. One process trains on
+the processor or one GPU; started through `torchrun` or `accelerate launch`, several share each step's cells.
+"""
+
+import hashlib
+import math
+import os
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+import torch
+from torch import nn
+from transformers import BertConfig, BertForMaskedLM, Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers.modeling_outputs import MaskedLMOutput
+from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from datamix.errors import DatamixError
+from datamix.files import read_json, replacing, write_json
+from datamix.geneformer.masking import IGNORED, EpochOrder, MaskedCells, pad
+from datamix.geneformer.vocabulary import PAD, Vocabulary
+from datamix.profile import Geneformer
+
+Say = Callable[[str], None]
+_RUN = "run.json"
+_STATE = "trainer_state.json"
+
+
+class MaskedOnly(BertForMaskedLM):
+    """The same model and loss; in training, the scores over all genes are computed at the hidden tokens only.
+
+    With 15 % hidden and a vocabulary of 25,000, that leaves out most of the largest matrix product.
+    """
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> MaskedLMOutput:
+        """Return the loss, the mean over the hidden tokens (of all processes and parts of a step, where counted)."""
+        if labels is None:
+            return super().forward(input_ids, attention_mask=attention_mask, **kwargs)
+        hidden_states = self.bert(input_ids, attention_mask=attention_mask).last_hidden_state
+        hidden = labels != IGNORED
+        scores = self.cls(hidden_states[hidden])
+        total = nn.functional.cross_entropy(scores.float(), labels[hidden], reduction="sum")
+        # A batch of very short cells may hide nothing; its loss is then 0.
+        count = hidden.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
+        return MaskedLMOutput(loss=total / count)
+
+
+class _Trainer(Trainer):
+    """The library's trainer, with an order of cells that depends on seed and epoch alone."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> EpochOrder:
+        cells, arguments = self.train_dataset, self.args
+        assert isinstance(cells, MaskedCells)
+        step = arguments.train_batch_size * arguments.gradient_accumulation_steps
+        return EpochOrder(cells.lengths, batch_size=step, seed=arguments.seed, epoch=self._epoch)
+
+    def _epoch(self) -> int:
+        return self.state.global_step * round(self.args.num_train_epochs) // max(self.state.max_steps, 1)
+
+
+class _Watch(TrainerCallback):
+    """Says when a checkpoint is whole."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+
+    def on_save(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
+        loss = next((line["loss"] for line in reversed(state.log_history) if "loss" in line), math.nan)
+        self._say(f"step {state.global_step:,} of {state.max_steps:,}, masked loss {loss:.3f}")
+
+
+def new_model(vocabulary: Vocabulary, *, settings: Geneformer, seed: int) -> MaskedOnly:
+    """Make an untrained model.
+
+    Parameters
+    ----------
+    vocabulary
+        Its size is the model's.
+    settings
+        Layers, heads, widths, dropout and input size.
+    seed
+        Seeds the first weights.
+    """
+    set_seed(seed)
+    return MaskedOnly(
+        BertConfig(
+            vocab_size=vocabulary.size,
+            hidden_size=settings.width,
+            num_hidden_layers=settings.layers,
+            num_attention_heads=settings.heads,
+            intermediate_size=settings.feed_forward,
+            max_position_embeddings=settings.input_size,
+            hidden_act="relu",
+            hidden_dropout_prob=settings.dropout,
+            attention_probs_dropout_prob=settings.dropout,
+            pad_token_id=PAD,
+            type_vocab_size=1,
+        )
+    )
+
+
+def pretrain(
+    tokens: datasets.Dataset,
+    vocabulary: Vocabulary,
+    *,
+    settings: Geneformer,
+    seed: int,
+    folder: Path,
+    say: Say = print,
+) -> BertForMaskedLM:
+    """Train a model on the cells of a mixture, going on from the last checkpoint where there is one.
+
+    Parameters
+    ----------
+    tokens
+        Rows with `input_ids` and `length`, made with this vocabulary; cells without tokens are left out.
+    vocabulary
+        What the tokens mean.
+    settings
+        Of the profile.
+    seed
+        Seeds weights, order, masks and dropout.
+    folder
+        Receives `config.json` and `model.safetensors` (`BertForMaskedLM.from_pretrained` opens it), `vocabulary.json`,
+        and `history.csv` (step, epoch, loss, learning rate). Checkpoints lie in `<folder>.checkpoints` until then.
+    say
+        Called with a line a checkpoint.
+
+    Returns
+    -------
+    The trained model, in evaluation mode.
+
+    Raises
+    ------
+    DatamixError
+        If no cell has a token, a token is outside the vocabulary, or a checkpoint is of another vocabulary or run.
+
+    Warns
+    -----
+    UserWarning
+        If the warm-up is as long as the training or longer, so that the learning rate never reaches its peak.
+    """
+    cells = _checked(tokens, vocabulary)
+    arguments = _arguments(settings, seed=seed, folder=_checkpoints(folder))
+    steps = _steps(len(cells), arguments)
+    if settings.warmup_steps >= steps:
+        warnings.warn(
+            f"warm-up takes {settings.warmup_steps:,} steps, and training has {steps:,}: the learning rate ends at "
+            f"{settings.lr * steps / settings.warmup_steps:.2g} and never reaches its peak of {settings.lr:.2g}",
+            stacklevel=2,
+        )
+    checkpoint = _last_checkpoint(_checkpoints(folder), _run(cells, vocabulary, settings=settings, seed=seed))
+    network = new_model(vocabulary, settings=settings, seed=seed)
+    trainer = _Trainer(
+        model=network,
+        args=arguments,
+        train_dataset=MaskedCells(cells, genes=vocabulary.tokens, share=settings.masked, seed=seed),
+        data_collator=pad,
+        callbacks=[_Watch(say)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    # Saved as the library's own class; the trainer holds the same object.
+    model = BertForMaskedLM(network.config)
+    model.load_state_dict(network.state_dict())
+    if trainer.is_world_process_zero():
+        history = pd.DataFrame([line for line in trainer.state.log_history if "loss" in line])
+        with replacing(folder) as beside:
+            model.save_pretrained(beside)
+            vocabulary.save(beside / "vocabulary.json")
+            history[["step", "epoch", "loss", "learning_rate"]].to_csv(beside / "history.csv", index=False)
+        shutil.rmtree(_checkpoints(folder))
+    trainer.accelerator.wait_for_everyone()
+    nn.Module.to(model, arguments.device)
+    return model.eval()
+
+
+def load(folder: Path) -> tuple[BertForMaskedLM, Vocabulary]:
+    """Load a model and its vocabulary.
+
+    Raises
+    ------
+    DatamixError
+        If there is none, or model and vocabulary do not belong together.
+    """
+    vocabulary = Vocabulary.load(folder / "vocabulary.json")
+    model = BertForMaskedLM.from_pretrained(folder, local_files_only=True)
+    if model.config.vocab_size != vocabulary.size:
+        msg = f"{folder}: the model has {model.config.vocab_size:,} tokens, its vocabulary {vocabulary.size:,}."
+        raise DatamixError(msg, fix="delete the folder and train again")
+    return model.eval(), vocabulary
+
+
+def _checked(tokens: datasets.Dataset, vocabulary: Vocabulary) -> datasets.Dataset:
+    lengths = np.asarray(tokens.with_format("numpy")["length"])
+    if not lengths.any():
+        msg = "No cell of the training mixture has a token."
+        raise DatamixError(msg, fix="check that its genes are those of the vocabulary")
+    largest = pc.max(pc.list_flatten(tokens.data["input_ids"])).as_py()
+    if largest >= vocabulary.size:
+        msg = f"The cells have token {largest:,}, and the vocabulary ends at {vocabulary.size - 1:,}."
+        raise DatamixError(msg, fix="tokenise the mixture again, with this vocabulary")
+    return tokens if lengths.all() else tokens.select(np.flatnonzero(lengths))
+
+
+def _arguments(settings: Geneformer, *, seed: int, folder: Path) -> TrainingArguments:
+    gpu = torch.cuda.is_available()
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    return TrainingArguments(
+        output_dir=str(folder),
+        seed=seed,
+        data_seed=seed,
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.cells_per_device,
+        gradient_accumulation_steps=max(1, settings.batch_size // (processes * settings.cells_per_device)),
+        learning_rate=settings.lr,
+        lr_scheduler_type="linear",
+        warmup_steps=settings.warmup_steps,
+        weight_decay=settings.weight_decay,
+        fp16=settings.half_precision and gpu,
+        use_cpu=not gpu,
+        logging_steps=settings.log_steps,
+        save_steps=settings.checkpoint_steps,
+        save_total_limit=2,
+        remove_unused_columns=False,
+        dataloader_num_workers=4 if gpu else 0,
+        dataloader_pin_memory=gpu,
+        disable_tqdm=True,
+        report_to="none",
+    )
+
+
+def _steps(cells: int, arguments: TrainingArguments) -> int:
+    batches = math.ceil(cells / arguments.per_device_train_batch_size / arguments.world_size)
+    return round(arguments.num_train_epochs) * math.ceil(batches / arguments.gradient_accumulation_steps)
+
+
+def _checkpoints(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.checkpoints")
+
+
+def _last_checkpoint(folder: Path, run: dict[str, Any]) -> Path | None:
+    """Return the newest whole checkpoint, after checking that it is of this run; note the run where there is none."""
+    record = folder / _RUN
+    if not record.is_file():
+        write_json(record, run)
+        return None
+    found = read_json(record)
+    differ = [name for name in run if found.get(name) != run[name]]
+    if differ:
+        what = "another vocabulary" if "vocabulary" in differ else f"another run (other {', '.join(differ)})"
+        msg = f"The checkpoints in {folder} are of {what}."
+        raise DatamixError(msg, fix=f"delete {folder} to train from the start")
+    # The trainer writes its state last.
+    whole = [p for p in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*") if (p / _STATE).is_file()]
+    return max(whole, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
+
+
+def _run(cells: datasets.Dataset, vocabulary: Vocabulary, *, settings: Geneformer, seed: int) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for chunk in cells.with_format("arrow").iter(batch_size=2_000):
+        digest.update(pc.list_flatten(chunk["input_ids"]).combine_chunks().to_numpy().tobytes())
+    about = settings.model_dump(mode="json", exclude={"baselines", "seeds", "evaluation_cells"})
+    return {"vocabulary": vocabulary.digest, "settings": about, "seed": seed, "cells": digest.hexdigest()}

@@ -116,12 +116,15 @@ record("fig2.pairs", len(additions), unit="pairs", results=results)
 # They come from other cells than ours unless the profile is `paper`: compare the pattern, not the numbers.
 
 # %% tags=["hide-input"]
-beside = summary.rename(columns={"median": "ours"}).pivot(
-    index="mixture_label", columns="evaluation_label", values=["ours", "published"]
+beside = summary.assign(
+    both=[
+        f"{m:.2f} ({p:.2f})" if p == p else f"{m:.2f} (–)"
+        for m, p in zip(summary["median"], summary["published"], strict=True)
+    ]
 )
-sets, models = summary["evaluation_label"].unique(), summary["mixture_label"].unique()
-beside = beside.swaplevel(axis=1).reindex(index=models, columns=[(e, v) for e in sets for v in ("ours", "published")])
-beside.rename_axis(index="Model", columns=["", ""]).style.format("{:.2f}", na_rep="–")
+beside = beside.pivot(index="mixture_label", columns="evaluation_label", values="both")
+beside = beside.reindex(index=summary["mixture_label"].unique(), columns=summary["evaluation_label"].unique())
+beside.rename_axis(index=None, columns="ours (published)")
 
 # %% [markdown]
 # ## Cell by cell type

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ortho_group
 
 from datamix.embedding import compare_mixtures, similarity, umap_positions, what_is_added
 from datamix.errors import NotInProfileError
@@ -28,7 +29,7 @@ def latents():
                 sees = evaluation == "neurons" and mixture.name == "blood+tf_atlas"
                 known = np.hstack([programmes, 1.5 * hidden if sees else 0 * hidden])
                 # Every training has coordinates and noise of its own.
-                z = known @ rng.normal(size=(6, 5)) + 0.3 * rng.normal(size=(CELLS, 5))
+                z = known @ ortho_group.rvs(6, random_state=rng) + 0.3 * rng.normal(size=(CELLS, 6))
                 table = pd.DataFrame(z).add_prefix("z_")
                 table["cell"] = [f"{evaluation}:{i}" for i in range(CELLS)]
                 # The order of cells in a file means nothing.

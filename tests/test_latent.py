@@ -30,7 +30,7 @@ MEASURES = [uniqueness, linear_cka, procrustes, lambda x, y: neighbour_overlap(x
 def test_rotation_shift_and_scale_change_nothing(spaces, measure):
     x, y = spaces
     before = measure(x, y)
-    assert 0.05 < before < 0.95
+    assert 0.01 < before < 0.99
     assert measure(moved(x), y) == pytest.approx(before, rel=1e-6)
     assert measure(x, moved(y, seed=1)) == pytest.approx(before, rel=1e-6)
 
@@ -90,7 +90,7 @@ def test_spaces_of_nothing_in_common_are_unique():
     overlap, null = neighbour_overlap(x, y, k=15, permutations=30)
     assert overlap == pytest.approx(15 / 399, abs=0.01)
     assert null.mean() == pytest.approx(15 / 399, abs=0.003)
-    assert null.min() < overlap < null.max() + 0.005
+    assert null.min() <= overlap <= null.max() + 0.005
 
 
 def test_a_collapsed_dimension_and_a_collapsed_space(spaces):

@@ -110,7 +110,7 @@ def _ridge(u: Array, s: Array, y: Array) -> Array:
     best, weights = np.inf, np.zeros((len(s), y.shape[1]))
     projected = u.T @ y
     for penalty in PENALTIES:
-        kept = s**2 / (s**2 + penalty * np.mean(s**2))
+        kept = s**2 / np.maximum(s**2 + penalty * np.mean(s**2), np.finfo(float).tiny)
         leverage = (u**2) @ kept + 1 / len(u)  # 1/n for the mean
         residual = (y - u @ (kept[:, None] * projected)) / (1 - leverage)[:, None]
         if (residual**2).sum() < best:

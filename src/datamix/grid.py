@@ -107,19 +107,16 @@ def score_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
     trained = layout.profile.model_seed(seed)
     folders = {name: layout.model(baseline, trained, name) for name in names}
     models = {name: ldvae.load(folder) for name, folder in folders.items()}
-    profiles = {
-        name: pd.read_parquet(folder.parent / f"{name}.{MEAN_PROFILE}")["mean"] for name, folder in folders.items()
-    }
+    profiles = pd.DataFrame(
+        {name: pd.read_parquet(folder.parent / f"{name}.{MEAN_PROFILE}")["mean"] for name, folder in folders.items()}
+    )
     tables = []
     for name, evaluation in layout.profile.evaluations.items():
         cells = reconstruction.align(read_evaluation(layout, name, seed=seed), genes)
         n_top = layout.profile.scoring.n_top_genes
         table = reconstruction.score(models, cells, n_top_genes=n_top, seed=seed)
-        simple = [
-            reconstruction.mean_profile_score(profile, cells, n_top_genes=n_top)[["cell", "r"]].assign(model=mixture)
-            for mixture, profile in profiles.items()
-        ]
-        simple_scores = pd.concat(simple).rename(columns={"r": "r_profile"})
+        simple = reconstruction.mean_profile_scores(profiles, cells, n_top_genes=n_top)
+        simple_scores = simple[["model", "cell", "r"]].rename(columns={"r": "r_profile"})
         table = table.merge(simple_scores, on=["model", "cell"], validate="one_to_one")
         tables.append(table.assign(evaluation=name))
         say(f"score {layout.profile.name}, {baseline} baseline, seed {seed}: {evaluation.label}, {cells.n_obs:,} cells")

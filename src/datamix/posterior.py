@@ -116,6 +116,6 @@ class Decoder:
         logits = torch.addmm(self._bias, z, self._weight.T)
         chosen = logits[:, self._chosen]
         # exp in place: the largest array here is not needed again.
-        highest = logits.max(dim=1, keepdim=True).values
+        highest = logits.amax(dim=1, keepdim=True)
         total = logits.sub_(highest).exp_().sum(dim=1, keepdim=True)
         return chosen.sub_(highest).exp_().mul_(COUNTS_PER_CELL / total).log1p_()

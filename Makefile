@@ -22,7 +22,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE)
 SITE := results/$(PROFILE)/site/index.html
 
-.PHONY: book figure test lint clean clean-all env bench bench-data
+.PHONY: book figure test lint clean clean-all env bench bench-data bench-geneformer
 .DEFAULT_GOAL := book
 
 book: .venv/complete
@@ -48,6 +48,9 @@ bench: .venv/complete
 # A dense file of 2.4 GB, then of twice that, in a temporary folder: memory and rate of its preparation.
 bench-data: .venv/complete
 	@$(BIN)/python -m datamix.benchmark_data
+
+bench-geneformer: .venv/complete
+	@$(BIN)/python -m datamix.geneformer.benchmark
 
 clean:
 	rm -rf results .snakemake

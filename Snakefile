@@ -44,7 +44,14 @@ def corpora(datasets):
 def needs(notebook):
     """Return what a notebook reads; one that is not named here may read everything."""
     scores = [f"{OUT}/scores/reconstruction.parquet"]
-    known = {"framework": [], "datasets": [f"{OUT}/corpora/genes.csv", *corpora(profile.datasets)]}
+    measured = sorted(str(path) for path in Path("results/bench").glob("*.json"))
+    known = {"framework": [], "speed": measured, "datasets": [f"{OUT}/corpora/genes.csv", *corpora(profile.datasets)]}
+    known["protocols"] = known["datasets"]
+    parts = [f"blood-seed{seed}.parquet" for seed in profile.seeds]
+    known["fig3"] = [f"{OUT}/latents/{part}" for part in parts]
+    known["fig4"] = [*scores, f"{OUT}/corpora/gene_sets.csv", *(f"{OUT}/scores/genes/{part}" for part in parts)]
+    known["claims"] = [*scores, *(f"{OUT}/scores/held_out/{part}" for part in parts)]
+    known["ledger"] = [*scores, *corpora(profile.datasets)]
     if notebook == "geneformer" and profile.geneformer is not None:
         return [*scores, f"{OUT}/geneformer/scores.parquet"]
     return known.get(notebook, scores)
@@ -52,7 +59,14 @@ def needs(notebook):
 
 def draws_with(notebook):
     """Return the modules that a notebook computes and draws with."""
-    return {"framework": ["diagrams"], "datasets": ["plots"]}.get(notebook, ["plots", "summary"])
+    known = {"framework": ["diagrams"], "datasets": ["plots"], "speed": ["plots_benchmark"]}
+    known["protocols"] = ["plots_protocols", "protocol_faults", "protocol_files", "leakage"]
+    known["geneformer"] = ["plots", "summary", "plots_geneformer", "geneformer/comparison", "geneformer/scores"]
+    known["fig3"] = ["embedding", "latent", "plots_latent"]
+    known["fig4"] = ["programs", "key_genes", "plots_programs", "simulated_truth", "summary"]
+    known["claims"] = ["claims", "held_out", "plots_claims", "plots_latent", "recorded", "summary"]
+    known["ledger"] = ["ledger", "summary"]
+    return known.get(notebook, ["plots", "summary"])
 
 
 def needed(rule):
@@ -186,6 +200,23 @@ rule read_out:
         **needed("score"),
     shell:
         "{PYTHON} -m datamix read-out {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
+
+
+rule hold_out:
+    """The baseline trained without one cell type, for several types, with one seed."""
+    input:
+        rules.train.output,
+        corpora(profile.training_datasets),
+        corpora(e.dataset for e in profile.evaluations.values()),
+        code=code("unseen", "ldvae", "fast_training", "fast_kernels", "mixture", "reconstruction", "posterior"),
+    output:
+        f"{OUT}/scores/held_out/{{baseline}}-seed{{seed}}.parquet",
+    params:
+        settings=repr((profile.training, profile.scoring, profile.cells, profile.evaluations)),
+    resources:
+        **needed("train"),
+    shell:
+        "{PYTHON} -m datamix hold-out {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
 
 
 rule scores:

@@ -17,7 +17,7 @@
 # Each model of the Blood Baseline places the same evaluation cells in its own latent space; what one space holds and another does not predict is its *uniqueness*.
 #
 # The paper names "embedding uniqueness" in its Figure 1D; no published script defines it, and the number of this figure is ours.
-# [Methods](#uniqueness) gives the definition used here.
+# [Methods](../methods) gives the definition used here.
 #
 # **Input:** the posterior mean of every evaluation cell under every model (`latents/`).
 # **Output:** panels 3a–3c, and the values that the text quotes.
@@ -128,7 +128,9 @@ for name, row in (("best", best), ("least", least)):
         record(f"fig3.{name}.{column}", row[column], unit="uniqueness", results=results)
 inside = "beyond" if best["differs"] else "not beyond"
 record("fig3.best.verdict", inside, unit="", results=results)
-back = table[(table["direction"] == "lost") & (table["mixture"] == best["mixture"]) & (table["evaluation"] == best["evaluation"])]
+back = table[
+    (table["direction"] == "lost") & (table["mixture"] == best["mixture"]) & (table["evaluation"] == best["evaluation"])
+]
 record("fig3.best.lost", back["uniqueness"].iloc[0], unit="uniqueness", results=results)
 
 # %% [markdown]
@@ -152,7 +154,9 @@ record("fig3.neighbours.k", int(alike["k"].max()), unit="neighbours", results=re
 record("fig3.neighbours.chance", alike["neighbours_chance"].max(), unit="share", results=results)
 record("fig3.neighbours.null", alike["neighbours_null_high"].max(), unit="share", results=results)
 names = {"cka": "CKA", "procrustes": "Procrustes", "neighbours": "Neighbours"}
-beside = alike.rename(columns=names).pivot(index="mixture_label", columns="evaluation_label", values=list(names.values()))
+beside = alike.rename(columns=names).pivot(
+    index="mixture_label", columns="evaluation_label", values=list(names.values())
+)
 sets, models = alike["evaluation_label"].unique(), alike["mixture_label"].unique()
 beside = beside.swaplevel(axis=1).reindex(index=models, columns=[(e, v) for e in sets for v in names.values()])
 beside.rename_axis(index="Model", columns=["", ""]).style.format("{:.2f}")

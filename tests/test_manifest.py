@@ -6,7 +6,7 @@ import yaml
 from datamix.errors import DatamixError
 from datamix.manifest import read_manifest
 from datamix.profile import read_profile
-from datamix.sources import READERS
+from datamix.sources import READERS, reader
 
 PROJECT = Path(__file__).parents[1]
 ENTRY = {
@@ -26,7 +26,7 @@ def written(folder: Path, **changes: object) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("profile", ["demo", "mini"])
+@pytest.mark.parametrize("profile", ["demo", "mini", "paper"])
 def test_profiles_use_datasets_of_the_manifest_with_readers_that_exist(profile):
     manifest = read_manifest(PROJECT)
     settings = read_profile(str(PROJECT / "config" / f"{profile}.yaml"))
@@ -98,3 +98,18 @@ def test_reader_sources_follow_imports():
     sources = read_manifest(PROJECT).reader_sources("pbmc_donor_a")
     assert {Path(s).stem for s in sources} == {"r_data", "r_objects", "labels", "gene_table"}
     assert all(Path(s).is_file() for s in sources)
+
+
+def test_source_and_gene_table(tmp_path):
+    table = ENTRY | {"gene_ids": None, "options": {"gene": "feature_id"}}
+    entries = {"t": table, "a": ENTRY | {"gene_ids": "symbol", "gene_table": "t", "source": "lab"}}
+    (tmp_path / "data_manifest.yaml").write_text(yaml.safe_dump({"datasets": entries}))
+    manifest = read_manifest(tmp_path)
+    assert (manifest.source_of("a"), manifest.source_of("t")) == ("lab", "t")
+    assert '"feature_id"' in manifest.gene_table_of("a")
+    assert manifest.gene_table_of("t") == ""
+
+
+def test_every_reader_takes_the_options_of_its_datasets():
+    for dataset_id, dataset in read_manifest(PROJECT).datasets.items():
+        reader(dataset.reader, options=dataset.options, dataset_id=dataset_id)

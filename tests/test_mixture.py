@@ -6,14 +6,14 @@ from datamix.errors import DatamixError
 from datamix.mixture import draw_blocks, list_mixtures
 from datamix.profile import Profile
 
-SIZES = {"b": 400, "m": 90, "c": 300, "k": 120, "j": 130, "t": 250}
+SIZES = {"b": 400, "a": 517, "m": 90, "c": 300, "k": 120, "j": 130, "t": 250}
 
 
 def make_profile(**changes):
     return Profile.model_validate(
         {
             "name": "t", "title": "t", "about": "t", "simulated": True, "cells": 101,
-            "baselines": {"blood": {"label": "Blood", "dataset": "b"}},
+            "baselines": {"blood": {"label": "Blood", "dataset": "b"}, "atlas": {"label": "Atlas", "dataset": "a"}},
             "added": {
                 "bone_marrow": {"label": "M", "datasets": ["m"], "cells": "all"},
                 "blood_cancer": {"label": "C", "datasets": ["c"]},
@@ -27,17 +27,18 @@ def make_profile(**changes):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 7])
-def test_draws_are_the_published_ones(seed):
+@pytest.mark.parametrize(("baseline", "dataset"), [("blood", "b"), ("atlas", "a")])
+def test_draws_are_the_published_ones(seed, baseline, dataset):
     """The procedure of the published scripts, played with NumPy's global generator."""
-    blocks = draw_blocks(make_profile(), "blood", seed=seed, sizes=SIZES)
+    blocks = draw_blocks(make_profile(), baseline, seed=seed, sizes=SIZES)
     np.random.seed(seed)  # noqa: NPY002
-    one, two = train_test_split(range(400), test_size=0.5, random_state=seed)
+    one, two = train_test_split(range(SIZES[dataset]), test_size=0.5, random_state=seed)
     expected = [np.random.choice(pool, 101, replace=False) for pool in (one, two)]  # noqa: NPY002
     expected += [np.random.choice(n, k, replace=False) for n, k in ((300, 101), (120, 50), (130, 51))]  # noqa: NPY002
     np.random.seed(seed)  # noqa: NPY002
     expected += [np.random.choice(250, 101, replace=False)]  # noqa: NPY002
     drawn = [p for name in ("baseline", "control", "blood_cancer", "perturb_seq", "tf_atlas") for p in blocks[name]]
-    assert [p.dataset for p in drawn] == ["b", "b", "c", "k", "j", "t"]
+    assert [p.dataset for p in drawn] == [dataset, dataset, "c", "k", "j", "t"]
     for part, rows in zip(drawn, expected, strict=True):
         np.testing.assert_array_equal(part.rows, rows)
     np.testing.assert_array_equal(blocks["bone_marrow"][0].rows, np.arange(90))
@@ -68,5 +69,13 @@ def test_too_few_cells():
 
 
 def test_unknown_baseline():
-    with pytest.raises(DatamixError, match="no baseline 'atlas'; it has: blood"):
-        list_mixtures(make_profile(), "atlas")
+    with pytest.raises(DatamixError, match="no baseline 'lung'; it has: blood, atlas"):
+        list_mixtures(make_profile(), "lung")
+
+
+def test_published_seeds_evaluate_one_model():
+    """fault 1."""
+    profile = make_profile(seeds=[0, 1, 2])
+    assert [profile.model_seed(s) for s in profile.seeds] == [0, 1, 2]
+    published = make_profile(seeds=[0, 1, 2], protocol="published")
+    assert [published.model_seed(s) for s in published.seeds] == [0, 0, 0]

@@ -194,6 +194,42 @@ def read_out(baseline: str, seed: Seed, profile: ProfileName = "demo") -> None:
 
 
 @app.command()
+def hold_out(baseline: str, seed: Seed, profile: ProfileName = "demo") -> None:
+    """Train a baseline without one cell type, for several types, and score the cells of that type."""
+    from datamix.layout import Layout
+    from datamix.unseen import hold_out as leave_out
+
+    leave_out(Layout.of(profile), baseline, seed=seed, say=typer.echo)
+
+
+@app.command()
+def record(profile: ProfileName = "mini") -> None:
+    """Keep the small tables of a profile's results in recorded/, for the books of other profiles."""
+    from datamix.profile import project_root
+    from datamix.recorded import write_record
+
+    typer.echo(f"{write_record(profile).relative_to(project_root())}")
+
+
+@app.command()
+def renew_ledger(profile: ProfileName = "demo") -> None:
+    """Put the verdicts of the fidelity ledger on record, on purpose; says which change."""
+    import pandas as pd
+
+    from datamix.layout import Layout
+    from datamix.ledger import renew_record
+
+    layout = Layout.of(profile)
+    path = layout.folder / "ledger.csv"
+    if not path.is_file():
+        msg = f"{path} does not exist."
+        raise DatamixError(msg, fix=f"make figure FIG=ledger PROFILE={profile}")
+    target = layout.root / "recorded" / f"ledger-{profile}.json"
+    renew_record(pd.read_csv(path), target, say=typer.echo)
+    typer.echo(f"{target.relative_to(layout.root)}")
+
+
+@app.command()
 def collect_scores(profile: ProfileName = "demo") -> None:
     """Put the scores of all baselines and seeds into one table."""
     from datamix.layout import Layout

@@ -109,7 +109,7 @@ def what_is_added(comparison: pd.DataFrame, mixtures: list[Mixture]) -> pd.DataF
             tables.append(part.assign(mixture=mixture.name, added=mixture.added, direction=direction))
     table = pd.concat(tables)
     # Against `known` = the mixture, the control is no reference.
-    over = [c for c in table if c.startswith("over_control")]
+    over = table.columns[table.columns.str.startswith("over_control")]
     table.loc[table["direction"] == "lost", over] = np.nan
     order = {name: i for i, name in enumerate(comparison["evaluation"].unique())}
     return table.sort_values("evaluation", key=lambda e: e.map(order), kind="stable").reset_index(drop=True)
@@ -167,9 +167,9 @@ def similarity(latents: pd.DataFrame, mixtures: list[Mixture], *, k: int = 15, p
 
 def _spaces(table: pd.DataFrame) -> dict[Model, Array]:
     """Return the latent means of one evaluation set by model, the cells in one order."""
-    columns = [c for c in table if c.startswith("z_")]
+    columns = _dimensions(table)
     groups = table.set_index("cell").groupby(["mixture", "seed"], sort=False)[columns]
-    spaces = {model: group for model, group in groups}
+    spaces = {(str(mixture), int(str(seed))): group for (mixture, seed), group in groups}
     cells = next(iter(spaces.values())).index
     return {model: space.loc[cells].to_numpy(dtype=np.float64) for model, space in spaces.items()}
 
@@ -197,6 +197,10 @@ def _resample(
         results.extend(np.moveaxis((error @ weights) / (total @ weights), 2, 0))
     stacked = np.stack(results)
     return {key: stacked[:, i] for i, key in enumerate(keys)}
+
+
+def _dimensions(table: pd.DataFrame) -> list[str]:
+    return table.columns[table.columns.str.startswith("z_")].tolist()
 
 
 def _interval(name: str, values: Array) -> dict[str, float]:
@@ -230,7 +234,7 @@ def umap_positions(latents: pd.DataFrame, mixtures: list[str], *, cells: int = 5
     """
     import umap
 
-    columns = [c for c in latents if c.startswith("z_")]
+    columns = _dimensions(latents)
     one = latents[latents["mixture"] == mixtures[0]]
     share = cells // one["evaluation"].nunique()
     chosen = pd.concat([part.sample(min(share, len(part)), random_state=seed) for _, part in one.groupby("evaluation")])

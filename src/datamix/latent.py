@@ -215,4 +215,6 @@ def _check_pair(x: Array, y: Array, *, name: str = "y", least: int = 3) -> None:
         raise DatamixError(msg, fix="give both as (n_cells, n_latent), the cells in the same order")
     if len(x) < least:
         msg = f"The latent spaces hold {len(x)} cells, expected at least {least}."
-        raise DatamixError(msg, fix="compare them on an evaluation set with more cells, or with fewer folds or neighbours")
+        raise DatamixError(
+            msg, fix="compare them on an evaluation set with more cells, or with fewer folds or neighbours"
+        )

@@ -70,3 +70,7 @@ class Layout:
     def gene_scores_of(self, baseline: str, seed: int) -> Path:
         """Return the residuals of each gene under a baseline's models of one seed (parquet)."""
         return self.folder / "scores" / "genes" / f"{baseline}-seed{seed}.parquet"
+
+    def held_out_of(self, baseline: str, seed: int) -> Path:
+        """Return the scores of cell types that a baseline's models of one seed have not seen (parquet)."""
+        return self.folder / "scores" / "held_out" / f"{baseline}-seed{seed}.parquet"

@@ -15,6 +15,9 @@ import pandas as pd
 import scipy.sparse as sp
 import torch
 
+from datamix.errors import NotInProfileError
+from datamix.files import read_json
+
 
 def simulate(cells: int, genes: int, *, seed: int = 0) -> ad.AnnData:
     """Simulate counts as sparse as single-cell data: four gene programmes, about a tenth of the entries above zero.
@@ -88,3 +91,21 @@ def wait_for_others() -> None:
     """Wait until every process of `in_processes` is here."""
     if _barrier is not None:
         _barrier.wait()
+
+
+def read_benchmark(root: Path, part: str) -> pd.DataFrame:
+    """Read one table of the benchmark, `results/bench/<part>.json`; `attrs` has `hardware` and `versions`.
+
+    Raises
+    ------
+    NotInProfileError
+        If it was not measured on this machine.
+    """
+    path = root / "results" / "bench" / f"{part}.json"
+    if not path.is_file():
+        msg = f"There is no {path.relative_to(root)}: speed is measured on the reader's own machine, by `make bench`."
+        raise NotInProfileError(msg)
+    found = read_json(path)
+    table = pd.DataFrame(found["rows"])
+    table.attrs = {"hardware": found["hardware"], "versions": found["versions"]}
+    return table

@@ -130,6 +130,10 @@ class Geneformer(_Settings):
         if self.batch_size % self.cells_per_device:
             msg = f"batch_size {self.batch_size} is not a multiple of cells_per_device {self.cells_per_device}"
             raise ValueError(msg)
+        if self.checkpoint_steps % self.log_steps:
+            # The mean loss since the last line is not part of a checkpoint.
+            msg = f"checkpoint_steps {self.checkpoint_steps} is not a multiple of log_steps {self.log_steps}"
+            raise ValueError(msg)
         return self
 
 

@@ -1,74 +1,118 @@
-"""Small simulated files, made so that each fault of the published scripts shows, and a project that reads them."""
+"""Small simulated files in the layouts of the published ones, made so that a fault of the published scripts shows."""
 
 import gzip
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
 
 import anndata as ad
 import numpy as np
 import pandas as pd
-import yaml
 from scipy import sparse
 
 N_GENES = 120
 GENES = [f"ENSG{i:011d}" for i in range(1, N_GENES + 1)]
 SYMBOLS = [f"MT-{i}" if i < 3 else f"GENE{i}" for i in range(N_GENES)]
-_DONORS = [f"donor {i}" for i in range(12)]
 
 
-def write_project(root: Path) -> None:
-    """Write files, manifest and the profiles `published` and `corrected`, into an empty folder.
+def counts(n: int, *, damaged: int = 0, seed: int = 0) -> np.ndarray:
+    """Simulate counts (n, N_GENES): about 2,400 a cell; a third of those of the first `damaged` cells mitochondrial."""
+    rates = np.full((n, N_GENES), 20.0)
+    rates[:, :3] = 15.0
+    rates[:damaged, :3] = 400.0
+    return np.random.default_rng(seed).poisson(rates)
 
-    Datasets: `blood`, `blood_test`, `marrow`, `marrow_val`, `atlas` (in scTab's layout), `cancer` (3CA's), `screen`
-    (a Perturb-seq reference and one MEX batch), `tf_atlas` (with GTEx).
-    """
-    rng = np.random.default_rng(0)
-    sctab, cited = root / "data" / "sctab", {"access": "open", "licence": "MIT", "citation": {"text": "Simulated"}}
-    for folder in (sctab, root / "data" / "cancer", root / "data" / "screen", root / "data" / "tf_atlas"):
-        folder.mkdir(parents=True)
-    pd.DataFrame({"feature_id": GENES, "feature_name": SYMBOLS}).to_csv(sctab / "adata_var.csv")
-    held = _sctab(rng, 60, tissue="bone marrow", first=500)
-    leaked = held[:20].copy()
-    _write(_sctab(rng, 120, tissue="blood", first=0), sctab / "blood.h5ad")
-    _write(_sctab(rng, 80, tissue="blood", first=200, damaged=20), sctab / "blood_test.h5ad")
-    _write(held, sctab / "marrow_val.h5ad")
-    logs = _sctab(rng, 60, tissue="bone marrow", first=400)
-    total = np.asarray(logs.X.sum(axis=1))
-    logs.X = sparse.csr_matrix(np.log1p(logs.X.multiply(1e4 / total))) * 3  # above the 1,000 counts that QC wants
-    _write(logs, sctab / "marrow.h5ad")
-    brain = _sctab(rng, 40, tissue="brain", first=300)
-    brain.obs["cell_type"] = ["neuron", "astrocyte"] * 20
-    # In scTab's pieces cell names start again from 0, so that a name says nothing of the cell.
-    leaked.obs_names = [f"piece {i}" for i in range(leaked.n_obs)]
-    _write(ad.concat([_sctab(rng, 60, tissue="lung", first=100), brain, leaked]), sctab / "atlas.h5ad")
-    for study, part in (("Whole2020", ""), ("Parts2021", "A"), ("Parts2021", "B")):
-        _write_study(root / "data" / "cancer" / f"Data_{study}_Hematologic" / part, rng, study=study)
-    _write_screen(root / "data" / "screen", rng)
-    _write_tf_atlas(root / "data" / "tf_atlas", rng)
 
-    def entry(reader: str, files: list[str], *, folder: str, by: str = "ensembl", **options: Any) -> dict[str, Any]:
-        for name in files:
-            target = root / "data" / options.pop("of", folder) / name
-            target.parent.mkdir(exist_ok=True)
-            if not target.exists():
-                target.hardlink_to(root / "data" / folder / name)
-        listed = [{"name": name, "steps": "simulated by this project"} for name in files]
-        table = {"gene_table": "genes"} if by == "symbol" else {}
-        return {"title": reader, "reader": reader, "gene_ids": by, "options": options, "files": listed} | table | cited
+def write_gene_table(path: Path) -> None:
+    """Write scTab's gene table."""
+    pd.DataFrame({"feature_id": GENES, "feature_name": SYMBOLS}).to_csv(path)
 
-    def of_sctab(name: str, *more: str, **options: Any) -> dict[str, Any]:
-        files = [f"{name}.h5ad", *more, "adata_var.csv"]
-        (root / "data" / name).mkdir()
-        for file in files:
-            (root / "data" / name / file).hardlink_to(sctab / file)
-        made = entry("sctab", [], folder=name, cells=[f"{name}.h5ad"], **options)
-        return made | {"files": [{"name": file, "steps": "simulated by this project"} for file in files]}
 
-    datasets = {
-        "blood": of_sctab("blood", tissue_general="blood", donors="training"),
-        "blood_test": of_sctab("blood_test", tissue_general="blood", donors="evaluation", no_mito_filter_if_published=True),
-        "marrow": of_sctab("marrow", donors="training", log_normalised_if_published=True),
-        "marrow_val": of_sctab("marrow_val", donors="evaluation"),
-        "atlas": of_sctab("atlas", "marrow_val.h5ad", without_cells_of="marrow_val.h5ad", without_neurons=True),
-    }
+def write_sctab(
+    path: Path,
+    values: np.ndarray,
+    *,
+    ids: Sequence[int],
+    tissue: str = "blood",
+    cell_types: Sequence[str] | str = "monocyte",
+    donors: Sequence[str] | str = "donor 1",
+) -> None:
+    """Write cells as scTab does: genes by position, names that start again from 0, `soma_joinid` for the cell."""
+    obs = pd.DataFrame(
+        {
+            "soma_joinid": np.asarray(ids, np.int64),
+            "dataset_id": "study",
+            "donor_id": donors,
+            "cell_type": cell_types,
+            "disease": "normal",
+            "tissue_general": tissue,
+        },
+        index=[str(i) for i in range(len(values))],
+    )
+    _write(path, values, obs, [str(i) for i in range(N_GENES)])
+
+
+def write_study(folder: Path, *, cells: int, study: str) -> None:
+    """Write a study of 3CA, or a part of one: malignant cells."""
+    folder.mkdir(parents=True)
+    (folder / "Exp_data_UMIcounts.mtx").write_text(_matrix_market(counts(cells)))
+    (folder / "Genes.txt").write_text("\n".join(SYMBOLS) + "\n")
+    table = pd.DataFrame({"cell_name": [f"{study}{folder.name}{i}" for i in range(cells)], "cell_type": "Malignant"})
+    table.to_csv(folder / "Cells.csv", index=False)
+
+
+def write_screen(folder: Path, *, cells: int) -> None:
+    """Write a Perturb-seq reference and its one MEX batch: the same cells, in another order."""
+    values = counts(cells)
+    bases = np.array(list("ACGT"))
+    barcodes = ["".join(bases[(i // 4**k) % 4] for k in range(16)) for i in range(cells)]
+    features = "".join(f"{g}\t{s}\tGene Expression\n" for g, s in zip(GENES, SYMBOLS, strict=True))
+    for name, text in {
+        "barcodes.tsv": "".join(f"{b}-1\n" for b in barcodes),
+        "features.tsv": features,
+        "matrix.mtx": _matrix_market(values),
+    }.items():
+        (folder / f"batch_1_{name}.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+    shuffled = np.random.default_rng(1).permutation(cells)
+    obs = pd.DataFrame(
+        {
+            "gem_group": 1,
+            "gene": [f"target {i}" for i in shuffled],
+            "mitopercent": 0.01,
+            "UMI_count": values[shuffled].sum(axis=1).astype(float),
+        },
+        index=[f"{barcodes[i]}-1" for i in shuffled],
+    )
+    _write(folder / "reference.h5ad", values[shuffled], obs, GENES)
+
+
+def write_tf_atlas(folder: Path, *, cells: int) -> None:
+    """Write cells that over-express GATA1 or, every other one, NKX2-1, and a GTEx table in which blood has both."""
+    values = counts(cells)
+    frames = ["TFORF0001-GATA1", "TFORF0002-NKX2-1"]
+    obs = pd.DataFrame(
+        {
+            "TF": [frames[i % 2] for i in range(cells)],
+            "n_counts": values.sum(axis=1).astype(float),
+            "percent_mito": 0.01,
+        },
+        index=[f"cell{i}" for i in range(cells)],
+    )
+    _write(folder / "atlas.h5ad", values, obs, SYMBOLS)
+    rows = "".join(f"{g}.1\t{s}\t1\t2\t9\n" for g, s in zip(GENES, ("GATA1", "NKX2-1"), strict=False))
+    (folder / "gtex.gct").write_text(f"#1.2\n2\t3\nName\tDescription\tBrain\tLung\tWhole Blood\n{rows}")
+
+
+def _matrix_market(values: np.ndarray) -> str:
+    """Write genes × cells, sorted by cell."""
+    cell, gene = np.nonzero(values)
+    lines = [f"{g + 1} {c + 1} {n}\n" for g, c, n in zip(gene, cell, values[cell, gene], strict=True)]
+    size = f"{values.shape[1]} {values.shape[0]} {len(lines)}\n"
+    return "%%MatrixMarket matrix coordinate integer general\n" + size + "".join(lines)
+
+
+def _write(path: Path, values: np.ndarray, obs: pd.DataFrame, genes: Sequence[str]) -> None:
+    adata = ad.AnnData(sparse.csr_matrix(values, dtype=np.float32), obs=obs, var=pd.DataFrame(index=list(genes)))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Observation names are not unique")
+        adata.write_h5ad(path)

@@ -1,4 +1,4 @@
-"""What Figures 3 and 4 read out of trained models: where each evaluation cell lies, and how well each gene is predicted."""
+"""What Figures 3 and 4 read out of trained models: where each cell lies, and how well each gene is predicted."""
 
 from collections.abc import Callable
 

@@ -99,6 +99,10 @@ class Results:
         """Read the residuals of each gene: a row a (seed, mixture, evaluation, gene)."""
         return self._of_all_seeds({seed: self.layout.gene_scores_of(baseline, seed) for seed in self.profile.seeds})
 
+    def held_out(self, baseline: str) -> pd.DataFrame:
+        """Read the scores of cell types left out of training: a row a (seed, held_out, evaluation, cell)."""
+        return self._of_all_seeds({seed: self.layout.held_out_of(baseline, seed) for seed in self.profile.seeds})
+
     def loadings(self, baseline: str) -> dict[tuple[str, int], pd.DataFrame]:
         """Read the loadings of all models of a baseline: (mixture, seed) → genes × factors."""
         return {

@@ -1,3 +1,5 @@
+import zlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from layouts import (
 )
 
 from datamix.errors import DatamixError
-from datamix.sources.sctab import is_neuron, read_sctab, read_sctab_genes
+from datamix.sources.sctab import is_held_out, is_neuron, read_sctab, read_sctab_genes
 
 N, G = 80, 25
 COUNTS = simulate_counts(N, G)
@@ -93,6 +95,19 @@ def test_donors_and_neurons(files):
         _, obs, _ = read(files, without_neurons=True, protocol=protocol)
         assert ("neuron" in set(obs["cell_type"])) is there
         assert "astrocyte" in set(obs["cell_type"])
+
+
+def test_donors_are_on_one_side_only(files):
+    """fault 5."""
+    obs = OBS.assign(donor_id=[f"donor {i % 30}" for i in range(N)])
+    write_sctab(files["train.h5ad"], COUNTS, obs)
+    held_out = {name for name in obs["donor_id"] if zlib.crc32(name.encode()) % 5 == 0}
+    assert 2 < len(held_out) < 12
+    assert set(obs["donor_id"][is_held_out(obs["donor_id"])]) == held_out
+    healthy = set(obs["donor_id"][obs["disease"] == "normal"])
+    sides = {side: set(read(files, donors=side)[1]["donor"]) for side in ("training", "evaluation")}
+    assert sides == {"training": healthy - held_out, "evaluation": healthy & held_out}
+    assert set(read(files, donors="evaluation", protocol="published")[1]["donor"]) == healthy
 
 
 def test_which_cell_types_are_neurons():

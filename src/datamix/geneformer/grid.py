@@ -123,6 +123,8 @@ def run_mixture(layout: Layout, baseline: str, mixture: str, *, seed: int, say: 
     """
     run = Run(layout, baseline, mixture, seed=seed)
     state = PartialState(cpu=not torch.cuda.is_available())
+    if not state.is_main_process:
+        say = _silent
     key, record = run.key(), run.folder / "provenance.json"
     kept = record.is_file() and read_json(record)["key"] == key
     with state.main_process_first():
@@ -199,6 +201,10 @@ def evaluate_mixture(
         with replacing(path) as beside:
             as_categories(table).to_parquet(beside, index=False)
     return scores
+
+
+def _silent(_: str) -> None:
+    pass
 
 
 def _require_known(evaluation: Evaluation, lengths: np.ndarray) -> None:

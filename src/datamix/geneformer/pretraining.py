@@ -149,7 +149,8 @@ def pretrain(
     Raises
     ------
     DatamixError
-        If no cell has a token, a token is outside the vocabulary, or a checkpoint is of another vocabulary or run.
+        If no cell has a token, a token is outside the vocabulary, a checkpoint is of another vocabulary or run, or the
+        processes cannot share a step's cells evenly.
 
     Warns
     -----
@@ -222,13 +223,17 @@ def _checked(tokens: datasets.Dataset, vocabulary: Vocabulary) -> datasets.Datas
 def _arguments(settings: Geneformer, *, seed: int, folder: Path) -> TrainingArguments:
     gpu = torch.cuda.is_available()
     processes = int(os.environ.get("WORLD_SIZE", "1"))
+    at_once = min(settings.cells_per_device, settings.batch_size // processes)
+    if at_once == 0 or settings.batch_size % (processes * at_once):
+        msg = f"{processes} processes cannot share a step of {settings.batch_size} cells evenly, {at_once} at a time."
+        raise DatamixError(msg, fix="start another number of processes, or change geneformer.batch_size in the profile")
     return TrainingArguments(
         output_dir=str(folder),
         seed=seed,
         data_seed=seed,
         num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.cells_per_device,
-        gradient_accumulation_steps=max(1, settings.batch_size // (processes * settings.cells_per_device)),
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=settings.batch_size // (processes * at_once),
         learning_rate=settings.lr,
         lr_scheduler_type="linear",
         warmup_steps=settings.warmup_steps,
@@ -239,6 +244,7 @@ def _arguments(settings: Geneformer, *, seed: int, folder: Path) -> TrainingArgu
         save_steps=settings.checkpoint_steps,
         save_total_limit=2,
         remove_unused_columns=False,
+        ddp_find_unused_parameters=False,
         dataloader_num_workers=4 if gpu else 0,
         dataloader_pin_memory=gpu,
         disable_tqdm=True,

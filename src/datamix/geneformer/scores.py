@@ -82,14 +82,19 @@ def read_scores(layout: Layout, baseline: str) -> pd.DataFrame:
 
 
 def read_history(layout: Layout, baseline: str) -> pd.DataFrame:
-    """Read the training curves: a row a (mixture, seed, step), `loss` in nats a hidden gene."""
-    tables = [
-        pd.read_csv(_existing(layout, model_of(layout, b, seed, mixture) / "history.csv")).assign(
-            mixture=mixture, seed=seed
-        )
-        for b, seed, mixture in runs(layout.profile)
-        if b == baseline
-    ]
+    """Read the training curves of a baseline's models.
+
+    Returns
+    -------
+    A row a (mixture, seed, step): `epoch`, `loss` (since the row before, nats a hidden gene), `smoothed` (its running
+    mean over five rows), `learning_rate`.
+    """
+    tables = []
+    for name, seed, mixture in runs(layout.profile):
+        if name == baseline:
+            table = pd.read_csv(_existing(layout, model_of(layout, name, seed, mixture) / "history.csv"))
+            smoothed = table["loss"].rolling(5, min_periods=1, center=True).mean()
+            tables.append(table.assign(mixture=mixture, seed=seed, smoothed=smoothed))
     return pd.concat(tables, ignore_index=True)
 
 

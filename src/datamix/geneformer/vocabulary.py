@@ -158,16 +158,18 @@ def nonzero_medians(cells: Iterable[Cells], *, scratch: Path) -> dict[str, float
         if not written:
             msg = "No cell of the training mixture has any count."
             raise DatamixError(msg, fix="check the corpora of the mixture")
-        values = np.memmap(spilled, dtype=np.float64, mode="r")
         bounds = np.stack(starts)
         per_gene = np.diff(bounds, axis=1).sum(axis=0)
         medians = np.full(len(genes), np.nan)
         for first, last in pairwise(_groups(per_gene)):
-            pieces = [values[b[first] : b[last]] for b in bounds]
+            pieces = [_read(spilled, start=b[first], stop=b[last]) for b in bounds]
             owner = np.concatenate([np.repeat(np.arange(first, last), np.diff(b[first : last + 1])) for b in bounds])
             medians[first:last] = _medians(np.concatenate(pieces), owner - first, per_gene[first:last])
-        del values
     return {str(gene): float(m) for gene, m in zip(genes, medians, strict=True) if not np.isnan(m)}
+
+
+def _read(path: Path, *, start: np.int64, stop: np.int64) -> npt.NDArray[np.float64]:
+    return np.fromfile(path, dtype=np.float64, count=int(stop - start), offset=8 * int(start))
 
 
 def _groups(per_gene: npt.NDArray[np.int64]) -> list[int]:

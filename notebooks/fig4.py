@@ -1,0 +1,230 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Figure 4: the genes behind it
+#
+# Which genes does a mixture teach the model, and which of them make it predict cells that it has not seen?
+# The decoder is linear, so that each factor has one loading for each gene, and genes can be ranked.
+#
+# The paper names "ranked factor loadings" and "enriched gene sets" in its Figure 1D; no published script defines them, and the number of this figure is ours.
+#
+# **Input:** loadings of all models of the Blood Baseline, gene sets (`corpora/gene_sets.csv`), residuals of genes (`scores/genes/`).
+# **Output:** panels 4a–4c, and the values that the text quotes.
+
+# %% tags=["parameters"]
+profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
+
+# %%
+from datamix import plots_programs
+from datamix.key_genes import gene_gains, sets_of_mixtures
+from datamix.panels import save_panel
+from datamix.plots_latent import label_models
+from datamix.programs import confirm, enrich, match_factors, precision_recall, rank_genes, strength
+from datamix.results import Results
+from datamix.summary import summarise
+from datamix.values import record
+
+results = Results(profile, notebook="fig4")
+baseline = "blood"
+mixtures = results.mixtures(baseline)
+seeds = results.profile.seeds
+gene_sets = results.gene_sets()
+symbols = results.genes().set_index("gene")["symbol"]
+loadings = {model: table.rename(index=symbols) for model, table in results.loadings(baseline).items()}
+
+# %% [markdown]
+# ## Loadings of the baseline
+#
+# Factors have neither order nor sign, and a model trained again finds others; each is matched with the most similar one of another seed, by the absolute cosine of their loadings.
+
+# %%
+first = loadings[baseline, seeds[0]]
+again = match_factors(first, loadings[baseline, seeds[-1]]).set_index("first")["cosine"]
+enriched = enrich(first, gene_sets)
+held = enriched[enriched["found"]].sort_values("score", key=abs, ascending=False)
+named = held.drop_duplicates("factor").set_index("factor")["source"]
+ranked = rank_genes(first[strength(first).index], n=8)
+ranked = ranked.assign(cosine=ranked["factor"].map(again), set=ranked["factor"].map(named).fillna(""))
+save_panel(
+    plots_programs.loadings(ranked),
+    "4a",
+    data=ranked,
+    alt=f"Bars of the eight strongest loadings of each of {first.shape[1]} factors of the Blood Baseline.",
+    caption="**Loadings of the Blood Baseline**, one seed, the strongest factor first: the eight genes of largest absolute loading, the gene set that the factor agrees with most, and the cosine with the matched factor of another seed.",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} 4a
+# ```
+
+# %% tags=["remove-cell"]
+second = confirm(first, enriched, gene_sets)
+record("fig4.cosine.median", again.abs().median(), unit="absolute cosine", results=results)
+record("fig4.cosine.high", again.abs().max(), unit="absolute cosine", results=results)
+record("fig4.tests", len(enriched), unit="tests", results=results)
+record("fig4.found", int(enriched["found"].sum()), unit="pairs", results=results)
+record("fig4.fdr_only", int((enriched["fdr"] < 0.05).sum()), unit="pairs", results=results)
+record("fig4.null", enriched["null_high"].iloc[0], unit="|t|", results=results)
+record("fig4.confirmed", int(second["confirmed"].sum()), unit="pairs", results=results)
+
+# %% [markdown]
+# The median absolute cosine of matched factors is {val}`fig4.cosine.median:.2f`, the largest {val}`fig4.cosine.high:.2f`: where it is low, single factors are not reproducible, and only what the factors hold together can be compared.
+# Of {val}`fig4.tests` pairs of a factor and a gene set, {val}`fig4.fdr_only` have a false discovery rate below 5 %; {val}`fig4.found` of these also exceed what permuted genes reach, |t| = {val}`fig4.null:.1f`, and only they count as found.
+# gseapy's prerank, which knows nothing of the first test, agrees on {val}`fig4.confirmed` of them.
+#
+# ## What each mixture gains and loses
+#
+# The score of a gene set in a model is the largest |t| of any of its factors, so that neither order nor sign of the factors matters.
+
+# %%
+table = label_models(sets_of_mixtures(loadings, gene_sets, mixtures), results.profile)
+moved = table.groupby("source")["change"].agg(lambda change: change.abs().max()).nlargest(30)
+chosen = table[table["source"].isin(moved.index)].copy()
+order = chosen[chosen["mixture"] == baseline].sort_values("score", ascending=False)["source"].tolist()
+chosen = chosen.sort_values("source", key=lambda s: s.map(order.index), kind="stable")
+save_panel(
+    plots_programs.sets_by_mixture(chosen),
+    "4b",
+    data=chosen,
+    alt=f"Heat map of the scores of {len(order)} gene sets in {len(mixtures)} mixtures; colour is the change against the baseline.",
+    caption="**Gene sets in the factors of each mixture**: the largest |t| of any factor, averaged over seeds, printed; colour: change against the baseline. +: found with every seed of the mixture and none of the baseline; −: the reverse. The sets whose score changes most.",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} 4b
+# ```
+
+# %% tags=["remove-cell"]
+additions = table[table["mixture"].str.contains("+", regex=False)]
+control = f"{baseline}+{baseline}"
+sets_added = additions[additions["mixture"] != control]
+record("fig4.sets", table["source"].nunique(), unit="gene sets", results=results)
+record("fig4.gained", int((sets_added["verdict"] == "gained").sum()), unit="pairs", results=results)
+record("fig4.lost", int((sets_added["verdict"] == "lost").sum()), unit="pairs", results=results)
+in_control = additions[additions["mixture"] == control]["verdict"]
+record("fig4.control.gained", int((in_control == "gained").sum()), unit="gene sets", results=results)
+record("fig4.control.lost", int((in_control == "lost").sum()), unit="gene sets", results=results)
+record("fig4.added", sets_added["mixture"].nunique(), unit="mixtures", results=results)
+top = sets_added.loc[sets_added["change"].idxmax()]
+record("fig4.top.set", top["source"].replace("_", " "), unit="", results=results)
+record("fig4.top.mixture", top["mixture_label"], unit="", results=results)
+for column in ("score", "change", "change_low", "change_high"):
+    record(f"fig4.top.{column}", top[column], unit="|t|", results=results)
+
+# %% [markdown]
+# Over {val}`fig4.added` mixtures of the baseline and an added set, {val}`fig4.gained` times a gene set is gained and {val}`fig4.lost` times one is lost; the control, more of the same cells, gains {val}`fig4.control.gained` and loses {val}`fig4.control.lost` of {val}`fig4.sets`.
+# The largest rise is that of {val}`fig4.top.set` in {val}`fig4.top.mixture`, by {val}`fig4.top.change:.1f` ({val}`fig4.top.change_low:.1f` to {val}`fig4.top.change_high:.1f` over pairs of seeds) to {val}`fig4.top.score:.1f`.
+
+# %% [markdown]
+# ### Against the truth
+#
+# Only of simulated cells it is known which gene programmes a training mixture holds.
+# The area under the precision–recall curve says how well the scores tell these from the others; real cells have no such truth, and the table is then empty.
+
+# %% tags=["hide-input"]
+from datamix.simulated_truth import programmes_of
+
+recovered = []
+for mixture in mixtures if results.profile.simulated else []:
+    present = programmes_of(mixture, results.profile)
+    part = table[table["mixture"] == mixture.name].set_index("source")
+    area, chance = precision_recall(part["score"], present)
+    is_present, found = part.index.isin(present), part["found"] == part["seeds"]
+    recovered.append(
+        {
+            "Mixture": part["mixture_label"].iloc[0],
+            "Area": area,
+            "By chance": chance,
+            "Present, found": f"{(found & is_present).sum()} of {is_present.sum()}",
+            "Absent, found": f"{(found & ~is_present).sum()} of {(~is_present).sum()}",
+        }
+    )
+import pandas as pd
+
+recovered = pd.DataFrame(recovered, columns=["Mixture", "Area", "By chance", "Present, found", "Absent, found"])
+for name, column in (("area", "Area"), ("chance", "By chance")):
+    text = (
+        f"{recovered[column].min():.2f} to {recovered[column].max():.2f}"
+        if len(recovered)
+        else "not known for real cells"
+    )
+    record(f"fig4.truth.{name}", text, unit="area under the curve", results=results)
+recovered.set_index("Mixture").style.format("{:.2f}", subset=["Area", "By chance"])
+
+# %% [markdown]
+# The area over all mixtures: {val}`fig4.truth.area`; by chance: {val}`fig4.truth.chance`.
+#
+# ## Genes that drive the gain out of distribution
+#
+# For the set out of distribution, and the mixture furthest above the control there: by how much does each gene's squared residual fall, from the control to that mixture?
+
+# %%
+outside = next(e for e, of in results.profile.evaluations.items() if of.group == "out of distribution")
+summary = summarise(results.scores(baseline).query("evaluation == @outside"), mixtures)
+candidates = summary[(summary["group"] == "added") & (summary["mixture"] != control)].set_index("mixture")
+driver = candidates["over_control"].idxmax()
+gains = gene_gains(results.gene_scores(baseline), evaluation=outside, mixture=driver, reference=control)
+member = gene_sets.groupby("target")["source"].agg(", ".join)
+gains = gains.assign(symbol=symbols.loc[gains.index].to_numpy())
+gains["sets"] = gains["symbol"].map(member).fillna("")
+drawn = label_models(gains.assign(mixture=driver, evaluation=outside).reset_index(), results.profile)
+save_panel(
+    plots_programs.driving_genes(drawn.head(20), results.profile, mixture=driver),
+    "4c",
+    data=drawn,
+    alt="Bars of the twenty genes whose squared residual falls most, with their range over seeds and the gene sets they are in.",
+    caption=f"**Genes that drive the gain** of {drawn['mixture_label'].iloc[0]} over the control on {drawn['evaluation_label'].iloc[0]}: the twenty genes whose mean squared residual falls most; lines: range over pairs of seeds; right: gene sets the gene is in. The source data hold all genes.",
+    results=results,
+)
+
+# %% [markdown]
+# ```{panel} 4c
+# ```
+
+# %% tags=["remove-cell"]
+of_gains = enrich(gains.set_index("symbol")[["gain"]], gene_sets).sort_values("score", ascending=False)
+driving = of_gains[of_gains["found"] & (of_gains["score"] > 0)]
+record("fig4.drive.mixture", drawn["mixture_label"].iloc[0], unit="", results=results)
+record("fig4.drive.evaluation", drawn["evaluation_label"].iloc[0], unit="", results=results)
+for column in ("over_control", "over_control_low", "over_control_high"):
+    record(f"fig4.drive.{column}", candidates.loc[driver, column], unit="median R²", results=results)
+record("fig4.drive.genes", len(gains), unit="genes", results=results)
+record("fig4.drive.better", (gains["gain"] > 0).mean(), unit="share of genes", results=results)
+record("fig4.drive.surely", (gains["low"] > 0).mean(), unit="share of genes", results=results)
+names = ", ".join(driving["source"].str.replace("_", " ").head(3)) or "none"
+record("fig4.drive.sets", names, unit="", results=results)
+
+# %% [markdown]
+# {val}`fig4.drive.mixture` lies {val}`fig4.drive.over_control:.3f` ({val}`fig4.drive.over_control_low:.3f` to {val}`fig4.drive.over_control_high:.3f`) from the control in median R² on {val}`fig4.drive.evaluation`.
+# Of the {val}`fig4.drive.genes:,d` genes compared, {val}`fig4.drive.better:.0%` are predicted better than by the control on average, {val}`fig4.drive.surely:.0%` with every pair of seeds.
+# Gene sets among whose genes the gain is concentrated (the same test as for factors): {val}`fig4.drive.sets`.
+#
+# ## Use it on your own data
+#
+# Any table of genes × factors, and any gene sets as rows of `source` and `target`:
+#
+# ```python
+# import pandas as pd
+# from datamix.programs import enrich
+#
+# loadings = pd.read_parquet("results/demo/models/blood/seed0/blood/loadings.parquet")
+# genes = pd.read_csv("results/demo/corpora/genes.csv", index_col="gene")["symbol"]
+# enrich(loadings.rename(index=genes), pd.read_csv("results/demo/corpora/gene_sets.csv"))
+# ```
+
+# %% tags=["hide-input"]
+from datamix.provenance import versions
+
+versions()

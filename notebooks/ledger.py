@@ -1,0 +1,85 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Fidelity ledger
+#
+# Which of the published numbers does this project reproduce?
+# Every number of the paper that is known to us stands here, with ours beside it, what difference is tolerated, and a verdict.
+#
+# **Input:** per-cell scores, the corpora, and the settings of the profile `paper`.
+# **Output:** the ledger (`ledger.csv`).
+
+# %% tags=["parameters"]
+profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
+
+# %%
+from datamix.files import replacing
+from datamix.ledger import our_numbers, published_numbers, write_verdicts
+from datamix.profile import read_profile
+from datamix.results import Results
+from datamix.summary import published_r2, seed_medians
+from datamix.values import record
+
+results = Results(profile, notebook="ledger")
+scores = results.scores("blood")
+medians = seed_medians(scores).groupby(["evaluation", "mixture"], sort=False)["median"].mean().to_dict()
+cells = {dataset: len(results.corpus_obs(dataset)) for dataset in results.profile.datasets}
+paper = read_profile("paper", results.root)
+ledger = write_verdicts(
+    published_numbers(published_r2("blood")), our_numbers(results.profile, paper, medians=medians, cells=cells)
+)
+with replacing(results.folder / "ledger.csv") as beside:
+    ledger.to_csv(beside, index=False, float_format="%.6g", lineterminator="\n")
+
+# %% tags=["remove-cell"]
+for name, verdict in (
+    ("reproduced", "reproduced"),
+    ("within", "within tolerance"),
+    ("differs", "differs"),
+    ("not_here", "not computable here"),
+):
+    record(f"ledger.{name}", int((ledger["verdict"] == verdict).sum()), unit="numbers", results=results)
+record("ledger.numbers", len(ledger), unit="numbers", results=results)
+record("ledger.profile", results.profile.name, unit="", results=results)
+
+# %% [markdown]
+# Of {val}`ledger.numbers` published numbers, {val}`ledger.reproduced` are reproduced, {val}`ledger.within` lie within the tolerance, {val}`ledger.differs` differ, and {val}`ledger.not_here` cannot be computed from the profile {val}`ledger.profile`.
+#
+# *Reproduced* means equal as printed: to two decimals for R², exactly for counts and settings.
+# R² may differ by 0.05: the paper's own control moves by more on blood, without any change of composition.
+# Numbers of evaluation cells may differ by 1 %.
+# Settings and draws need no data: those are checked in every profile.
+# Whether the published heat map shows means or medians over cells is not stated; ours are medians.
+
+# %% tags=["hide-input"]
+shown = ledger.assign(
+    ours=[f"{v:,.6g}" if v == v else "–" for v in ledger["ours"]], published=[f"{v:,.6g}" for v in ledger["published"]]
+)
+shown = shown[["what", "published", "ours", "tolerance", "unit", "verdict", "why", "source"]]
+shown.set_index("what").rename_axis("Number").rename(columns=str.capitalize).style.format({"Tolerance": "{:.3g}"})
+
+# %% [markdown]
+# A change of a verdict fails a test until the record of verdicts is renewed on purpose.
+#
+# ## Use it on your own data
+#
+# ```python
+# import pandas as pd
+#
+# pd.read_csv("results/demo/ledger.csv").query("verdict == 'differs'")
+# ```
+
+# %% tags=["hide-input"]
+from datamix.provenance import versions
+
+versions()

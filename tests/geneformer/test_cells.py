@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+from tiny_cells import make_cells
+
+from datamix import grid
+from datamix.corpus import read_corpus
+from datamix.errors import DatamixError
+from datamix.geneformer import cells as module
+from datamix.geneformer.cells import evaluation_rows, read_cells
+from datamix.layout import Layout
+from datamix.mixture import Part
+
+
+def test_chunks_give_the_rows_in_the_order_of_the_file(layout, monkeypatch):
+    monkeypatch.setattr(module, "CELLS_AT_A_TIME", 3)
+    whole = read_corpus(layout.corpus("a"))
+    genes = [*whole.var_names[5:9], "ENSG99999999999"]
+    parts = [Part("a", np.array([7, 2, 9, 4])), Part("b", np.array([1]))]
+    chunks = list(read_cells(layout, parts, genes))
+    assert [len(c.obs) for c in chunks] == [3, 1, 1]
+    assert [name for c in chunks for name in c.obs.index][:4] == whole.obs_names[[2, 4, 7, 9]].tolist()
+    assert (chunks[0].counts.toarray()[:, :4] == whole.X[[2, 4, 7]][:, 5:9].toarray()).all()
+    assert chunks[0].counts[:, 4].nnz == 0  # a gene that the corpus lacks
+    assert (chunks[0].totals == whole.obs["total_counts"].iloc[[2, 4, 7]]).all()
+    skipped = list(read_cells(layout, parts, genes, skip=1))
+    assert [c.obs.index.tolist() for c in skipped] == [c.obs.index.tolist() for c in chunks[1:]]
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.5, "0.5"), (-1, "-1"), (np.nan, "nan")])
+def test_what_is_no_count_is_refused(value, shown):
+    with pytest.raises(DatamixError, match=rf"Cell 'a:1' has {shown} of gene G2; expected raw counts"):
+        make_cells([[1, 2], [3, value]], ["G1", "G2"], totals=[9, 9])
+
+
+def test_a_total_below_the_counts_is_refused():
+    with pytest.raises(DatamixError, match=r"Cell 'a:0' has total_counts 2, but 3 counts"):
+        make_cells([[1, 2]], ["G1", "G2"], totals=[2])
+
+
+def test_evaluation_cells_are_those_of_the_other_model(layout):
+    for name in layout.profile.evaluations:
+        for seed in (0, 3):
+            part = evaluation_rows(layout, name, seed=seed)
+            ours = read_corpus(layout.corpus(part.dataset)).obs_names[part.rows]
+            assert ours.tolist() == grid.read_evaluation(layout, name, seed=seed).obs_names.tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"cell_types": ("Malignant",)}, "asks for cell type Malignant; e has none"),
+        ({"cells": 5000}, r"draws 5,000 cells; \d+ are there after QC"),
+    ],
+)
+def test_evaluation_cells_that_are_not_there(layout, change, message):
+    evaluations = {"all": layout.profile.evaluations["all"].model_copy(update=change)}
+    changed = Layout(layout.root, layout.profile.model_copy(update={"evaluations": evaluations}))
+    with pytest.raises(DatamixError, match=message):
+        evaluation_rows(changed, "all", seed=0)

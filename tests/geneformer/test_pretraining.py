@@ -1,0 +1,228 @@
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from datasets import Dataset
+from tiny_cells import SMALL
+from transformers import BertForMaskedLM
+
+from datamix.errors import DatamixError
+from datamix.geneformer import pretraining, zero_shot
+from datamix.geneformer.tokenizer import Ranks
+from datamix.geneformer.vocabulary import Vocabulary
+from datamix.profile import Geneformer
+
+VOCABULARY = Vocabulary.of_medians({f"G{i:02d}": 1.0 + i for i in range(40)})
+
+
+def draw_cells(n, *, seed):
+    """Draw cells of two kinds, with 20 genes each of their own, and of different lengths; some are empty."""
+    rng = np.random.default_rng(seed)
+    kinds = [rng.permutation(np.arange(2 + 20 * k, 22 + 20 * k))[: rng.integers(6, 20)] for k in rng.integers(0, 2, n)]
+    return [[] if i % 17 == 3 else kind.tolist() for i, kind in enumerate(kinds)]
+
+
+def as_tokens(cells):
+    return Dataset.from_dict({"input_ids": cells, "length": [len(c) for c in cells]})
+
+
+TOKENS = as_tokens(draw_cells(68, seed=0))
+
+
+def weights(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that was not stopped."""
+    folder = tmp_path_factory.mktemp("whole") / "model"
+    settings, said = Geneformer(**SMALL), []
+    return (
+        pretraining.pretrain(TOKENS, VOCABULARY, settings=settings, seed=3, folder=folder, say=said.append),
+        folder,
+        said,
+    )
+
+
+def test_what_is_saved(whole):
+    model, folder, said = whole
+    loaded = BertForMaskedLM.from_pretrained(folder)
+    assert type(loaded) is BertForMaskedLM
+    for name, value in weights(loaded).items():
+        assert torch.equal(value, model.state_dict()[name])
+    config = loaded.config
+    assert (config.num_hidden_layers, config.num_attention_heads, config.hidden_size) == (2, 2, 16)
+    assert (config.intermediate_size, config.max_position_embeddings, config.vocab_size) == (16, 24, 42)
+    assert (config.hidden_act, config.hidden_dropout_prob, config.pad_token_id) == ("relu", 0.02, 0)
+    history = pd.read_csv(folder / "history.csv")
+    assert history.columns.tolist() == ["step", "epoch", "loss", "learning_rate"]
+    # 64 cells have tokens: 8 steps of 8 cells, in two epochs; a line every second step.
+    assert history["step"].tolist() == [2, 4, 6, 8, 10, 12, 14, 16]
+    assert history["learning_rate"].iloc[0] < history["learning_rate"].max()
+    assert history["loss"].iloc[0] == pytest.approx(math.log(42), abs=0.3)
+    assert [line.partition(",")[0] for line in said] == [f"step {n} of 16" for n in (4, 8, 12, 16)]
+    assert [p.name for p in folder.parent.iterdir()] == ["model"]  # no checkpoints are left
+    _, vocabulary = pretraining.load(folder)
+    assert vocabulary.digest == VOCABULARY.digest
+
+
+@pytest.mark.parametrize("stop_at", ["step 4", "step 8", "step 12"])  # within an epoch, at its end, within the next
+def test_stopped_and_resumed_it_ends_with_the_same_weights(whole, tmp_path, stop_at, settings):
+    def interrupt(line):
+        if line.startswith(stop_at + " "):
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "model"
+    with pytest.raises(KeyboardInterrupt):
+        pretraining.pretrain(TOKENS, VOCABULARY, settings=settings, seed=3, folder=folder, say=interrupt)
+    assert not folder.exists()
+    said = []
+    model = pretraining.pretrain(TOKENS, VOCABULARY, settings=settings, seed=3, folder=folder, say=said.append)
+    assert not said[0].startswith(stop_at + " ")  # it did not begin again
+    for name, value in whole[0].state_dict().items():
+        assert torch.equal(model.state_dict()[name], value), name
+    assert (folder / "history.csv").read_text() == (whole[1] / "history.csv").read_text()
+
+
+def test_a_checkpoint_that_was_cut_short_is_passed_over(whole, tmp_path, settings):
+    folder = tmp_path / "model"
+
+    def interrupt(line):
+        if line.startswith("step 12 "):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pretraining.pretrain(TOKENS, VOCABULARY, settings=settings, seed=3, folder=folder, say=interrupt)
+    (tmp_path / "model.checkpoints" / "checkpoint-12" / "trainer_state.json").unlink()
+    said = []
+    model = pretraining.pretrain(TOKENS, VOCABULARY, settings=settings, seed=3, folder=folder, say=said.append)
+    assert said[0].startswith("step 12 ")
+    assert torch.equal(model.cls.predictions.bias, whole[0].cls.predictions.bias)
+
+
+def test_checkpoints_of_another_vocabulary_or_run_are_refused(tmp_path, settings):
+    folder = tmp_path / "model"
+
+    def interrupt(line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pretraining.pretrain(TOKENS, VOCABULARY, settings=settings, seed=3, folder=folder, say=interrupt)
+    other = Vocabulary.of_medians({f"G{i:02d}": 2.0 + i for i in range(40)})
+    with pytest.raises(DatamixError, match=r"are of another vocabulary(.|\n)*delete"):
+        pretraining.pretrain(TOKENS, other, settings=settings, seed=3, folder=folder)
+    with pytest.raises(DatamixError, match=r"are of another run \(other seed\)"):
+        pretraining.pretrain(TOKENS, VOCABULARY, settings=settings, seed=4, folder=folder)
+    cells = as_tokens(draw_cells(68, seed=1))
+    with pytest.raises(DatamixError, match=r"are of another run \(other cells\)"):
+        pretraining.pretrain(cells, VOCABULARY, settings=settings, seed=3, folder=folder)
+
+
+def test_cells_of_another_vocabulary_are_refused(tmp_path, settings):
+    small = Vocabulary.of_medians({"G00": 1.0, "G01": 2.0})
+    with pytest.raises(DatamixError, match=r"The cells have token 41, and the vocabulary ends at 3"):
+        pretraining.pretrain(TOKENS, small, settings=settings, seed=0, folder=tmp_path / "model")
+    with pytest.raises(DatamixError, match="No cell of the training mixture has a token"):
+        pretraining.pretrain(as_tokens([[], []]), VOCABULARY, settings=settings, seed=0, folder=tmp_path / "model")
+
+
+def test_a_model_and_vocabulary_that_do_not_belong_together(whole, tmp_path):
+    model, _, _ = whole
+    model.save_pretrained(tmp_path)
+    Vocabulary.of_medians({"G00": 1.0}).save(tmp_path / "vocabulary.json")
+    with pytest.raises(DatamixError, match="the model has 42 tokens, its vocabulary 3"):
+        pretraining.load(tmp_path)
+
+
+def test_a_warm_up_longer_than_training_warns(tmp_path, settings):
+    longer = settings.model_copy(update={"warmup_steps": 10_000, "epochs": 1})
+    with pytest.warns(
+        UserWarning, match=r"warm-up takes 10,000 steps, and training has 8: the learning rate ends at 2.4e"
+    ):
+        pretraining.pretrain(TOKENS, VOCABULARY, settings=longer, seed=0, folder=tmp_path / "model", say=lambda _: None)
+    rates = pd.read_csv(tmp_path / "model" / "history.csv")["learning_rate"]
+    assert rates.is_monotonic_increasing
+    assert rates.max() < 1e-5
+
+
+def test_the_loss_is_that_of_the_library(settings):
+    model = pretraining.new_model(VOCABULARY, settings=settings, seed=0).eval()
+    plain = BertForMaskedLM(model.config).eval()
+    plain.load_state_dict(model.state_dict())
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(2, 42, (5, 12), generator=generator)
+    attention = torch.ones_like(ids)
+    attention[2, 7:] = 0
+    labels = torch.where(torch.rand(ids.shape, generator=generator) < 0.3, ids, -100)
+    ours = model(ids, attention_mask=attention, labels=labels).loss
+    theirs = plain(ids, attention_mask=attention, labels=labels).loss
+    assert torch.allclose(ours, theirs, atol=1e-6)
+    ours.backward()
+    theirs.backward()
+    for (name, one), (_, two) in zip(model.named_parameters(), plain.named_parameters(), strict=True):
+        assert torch.allclose(one.grad, two.grad, atol=1e-6), name
+    halves = model(ids, attention_mask=attention, labels=labels, num_items_in_batch=2 * (labels != -100).sum()).loss
+    assert torch.allclose(2 * halves, ours)
+    nothing = model(ids, attention_mask=attention, labels=torch.full_like(ids, -100)).loss
+    assert nothing == 0
+    assert torch.equal(model(ids, attention_mask=attention).logits, plain(ids, attention_mask=attention).logits)
+
+
+def test_turns_on_one_device_make_the_step_of_several(tmp_path, settings):
+    found = []
+    for cells in (8, 4):  # a step of 8 cells at once, or in two turns
+        one = settings.model_copy(update={"cells_per_device": cells, "dropout": 0.0})
+        folder = tmp_path / str(cells)
+        model = pretraining.pretrain(TOKENS, VOCABULARY, settings=one, seed=0, folder=folder, say=lambda _: None)
+        found.append(weights(model))
+    for name, value in found[0].items():
+        assert torch.allclose(value, found[1][name], atol=2e-4), name
+
+
+def test_training_beats_the_frequencies_of_genes(tmp_path, settings):
+    longer = settings.model_copy(update={"epochs": 12, "lr": 2e-2})
+    model = pretraining.pretrain(TOKENS, VOCABULARY, settings=longer, seed=0, folder=tmp_path / "m", say=lambda _: None)
+    held_out = draw_cells(80, seed=5)
+    ranks = Ranks(np.concatenate([np.array(c, dtype=np.int32) for c in held_out]), np.cumsum([0, *map(len, held_out)]))
+    frequencies = zero_shot.unigram(zero_shot.training_statistics(TOKENS, size=42).counts)
+    table = zero_shot.run_masked(model, ranks, frequencies=frequencies, share=0.15, seed=0)
+    means = np.average(
+        table[["loss", "unigram_loss"]].dropna(), axis=0, weights=table.loc[table["masked"] > 0, "masked"]
+    )
+    assert means[1] == pytest.approx(math.log(40), abs=0.1)  # all genes are equally frequent
+    assert means[0] < means[1] - 0.4  # knowing the kind of cell halves the choice: log 2
+
+
+def test_several_processes_train_the_same_model_as_one(tmp_path, settings):
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from test_pretraining import TOKENS, VOCABULARY\n"
+        "from tiny_cells import SMALL\n"
+        "from datamix.geneformer.pretraining import pretrain\n"
+        "from datamix.profile import Geneformer\n"
+        "settings = Geneformer(**SMALL | {'dropout': 0.0})\n"
+        "folder = Path(sys.argv[1])\n"
+        "pretrain(TOKENS, VOCABULARY, settings=settings, seed=0, folder=folder, say=lambda _: None)\n"
+    )
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    subprocess.run([*launch, str(tmp_path / "two")], check=True, capture_output=True, timeout=300)
+    alone = settings.model_copy(update={"dropout": 0.0})
+    one = pretraining.pretrain(TOKENS, VOCABULARY, settings=alone, seed=0, folder=tmp_path / "one", say=lambda _: None)
+    two, _ = pretraining.load(tmp_path / "two")
+    for name, value in one.state_dict().items():
+        assert torch.allclose(value, two.state_dict()[name], atol=2e-4), name
+
+
+def test_processes_that_cannot_share_a_step(tmp_path, settings, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(DatamixError, match="3 processes cannot share a step of 8 cells evenly, 2 at a time"):
+        pretraining.pretrain(TOKENS, VOCABULARY, settings=settings, seed=0, folder=tmp_path / "model")

@@ -1,0 +1,36 @@
+import pandas as pd
+import pytest
+
+from datamix.panels import TEXT_SIZES
+from datamix.plots_protocols import faults
+from datamix.protocol_faults import demonstrate
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return demonstrate().set_index("fault")
+
+
+def test_every_fault_but_that_of_zero_shot_is_shown(table):
+    assert table.index.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13]
+    assert (table["published"] != table["corrected"]).all()
+    assert table[["published_share", "corrected_share"]].stack().between(0, 1).all()
+
+
+def test_corrected_leaves_nothing_wrong(table):
+    unwanted = [2, 3, 4, 5, 10, 11, 13]
+    assert (table.loc[unwanted, "corrected"] == 0).all()
+    assert (table.loc[unwanted, "published"] > 0).all()
+    wanted = [1, 6, 7, 8, 9]
+    assert (table.loc[wanted, "corrected"] == table.loc[wanted, "whole"]).all()
+    assert (table.loc[wanted, "published"] < table.loc[wanted, "whole"]).all()
+
+
+def test_plot_says_what_is_counted(table):
+    fig = faults(table.reset_index())
+    (ax,) = fig.axes
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert labels == [f"{row.counted} ({row.Index})" for row in table.itertuples()]
+    written = [text.get_text() for text in ax.texts]
+    assert "10 → 0 of 10" in written
+    assert min(text.get_fontsize() for text in ax.texts) >= TEXT_SIZES[0]

@@ -1,0 +1,52 @@
+import numpy as np
+import pandas as pd
+import pytest
+from small_grid import small_grid
+
+from datamix import ldvae
+from datamix.corpus import read_corpus
+from datamix.readout import read_out
+from datamix.results import Results
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory):
+    layout = small_grid(tmp_path_factory.mktemp("readout"), seeds=(0, 1))
+    for seed in (0, 1):
+        read_out(layout, "blood", seed=seed, say=str)
+    return layout
+
+
+def test_latents_are_those_of_scvi_tools(layout):
+    table = Results("tiny", notebook="n", root=layout.root).latents("blood")
+    assert table.groupby(["seed", "mixture", "evaluation"]).ngroups == 2 * 4 * 2
+    cells = read_corpus(layout.corpus("e"))
+    # Cells were aligned by hand here: the corpus has the models' genes.
+    genes = pd.read_csv(layout.genes)["gene"]
+    model = ldvae.load(layout.model("blood", 1, "blood+other"), cells[:, genes].copy())
+    expected = model.get_latent_representation()
+    found = table.query("seed == 1 and mixture == 'blood+other' and evaluation == 'all'").set_index("cell")
+    np.testing.assert_allclose(found.loc[cells.obs_names].filter(like="z_"), expected, atol=1e-4)
+    assert found.loc[cells.obs_names, "cell_type"].tolist() == cells.obs["cell_type"].astype(str).tolist()
+
+
+def test_drawn_cells_are_the_same_for_every_seed(layout):
+    table = Results("tiny", notebook="n", root=layout.root).latents("blood")
+    some = table[table["evaluation"] == "some"].groupby("seed")["cell"].agg(set)
+    assert len(some[0]) == 20
+    assert some[0] == some[1]
+
+
+def test_residuals_of_genes_explain_the_error(layout):
+    table = Results("tiny", notebook="n", root=layout.root).gene_scores("blood")
+    assert set(table["mixture"]) == {"blood", "other", "blood+blood", "blood+other"}
+    sizes = table.groupby(["seed", "mixture", "evaluation"])["gene"].nunique()
+    assert sizes.between(20, 22).all()
+    assert (table["residual_variance"] >= 0).all()
+    assert (table["explained_variance"].dropna() <= 1).all()
+
+
+def test_loadings_are_of_every_model(layout):
+    loadings = Results("tiny", notebook="n", root=layout.root).loadings("blood")
+    assert set(loadings) == {(m, s) for m in ("blood", "other", "blood+blood", "blood+other") for s in (0, 1)}
+    assert loadings["blood", 0].shape == (60, 10)

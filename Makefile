@@ -22,7 +22,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE)
 SITE := results/$(PROFILE)/site/index.html
 
-.PHONY: book figure test lint clean clean-all env bench bench-data bench-geneformer
+.PHONY: book figure test lint record clean clean-all env bench bench-data bench-geneformer
 .DEFAULT_GOAL := book
 
 book: .venv/complete
@@ -41,6 +41,10 @@ test: .venv/complete
 
 lint: .venv/complete
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+record: .venv/complete
+	@$(MAKE) --no-print-directory book PROFILE=$(PROFILE)
+	@$(BIN)/python -m datamix record --profile $(PROFILE)
 
 bench: .venv/complete
 	@$(BIN)/python -m datamix.benchmark

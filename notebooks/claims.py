@@ -35,6 +35,7 @@ from datamix.panels import save_panel
 from datamix.plots_latent import label_models
 from datamix.recorded import read_recorded
 from datamix.results import Results
+from datamix.sources.labels import NOT_LABELLED
 from datamix.summary import published_r2
 from datamix.values import record
 
@@ -122,8 +123,8 @@ record("claims.seeds", len(results.profile.seeds), unit="seeds", results=results
 # These cells are {val}`claims.simulated`, and {val}`claims.seeds` seeds were trained.
 # On simulated cells a verdict says whether the analysis finds what was put in; on small sets of real cells, what it says of these sets; neither says whether the paper is right.
 #
-# 1. **Unseen cell types** are modelled poorly: {val}`claims.unseen.verdict`. The difference in median R² between cells of types that the training corpus has and the set out of distribution is {val}`claims.unseen.text`; in the draft heat map, between blood and neurons, {val}`claims.unseen.published:.2f`.
-#    With one cell type left out of training: {val}`claims.left_out.verdict`. The same cells lose {val}`claims.left_out.text` against the model that has seen their type.
+# 1. **Unseen cell types** are modelled poorly: {val}`claims.unseen.verdict`. The difference in median R² between cells of types that the training corpus has and the set out of distribution is: {val}`claims.unseen.text`; in the draft heat map, between blood and neurons, {val}`claims.unseen.published:.2f`.
+#    With one cell type left out of training: {val}`claims.left_out.verdict`. What the same cells lose against the model that has seen their type: {val}`claims.left_out.text`.
 # 2. **Malignant cells** in training do not necessarily help with unseen malignant cells: {val}`claims.cancer.verdict`. The smallest gain over the control on any cancer set is {val}`claims.cancer.text`; in the draft heat map {val}`claims.cancer.published:.2f`. Note: {val}`claims.cancer.note`.
 # 3. **The transcription-factor atlas** helps out of distribution: {val}`claims.tf_atlas.verdict`. The gain over the control is {val}`claims.tf_atlas.text`; in the draft heat map {val}`claims.tf_atlas.published:.2f`. Note: {val}`claims.tf_atlas.note`
 #
@@ -162,10 +163,12 @@ record(
 )
 left_out = types[types["seen"] == "left out"]
 record("claims.left_out.types", int(left_out["cell_type"].nunique()), unit="cell types", results=results)
+record("claims.trained", len(trained - {NOT_LABELLED}), unit="cell types in training", results=results)
 record("claims.types", len(types[types["seen"] == "as trained"]), unit="cell types in evaluation sets", results=results)
 
 # %% [markdown]
 # Over {val}`claims.types` cell types of the evaluation sets, R² and distance have a rank correlation of {val}`claims.trend`, the interval being a bootstrap over types.
+# The training corpus names {val}`claims.trained` cell types; cells without a label count as a type of their own there.
 # {val}`claims.left_out.types` types were left out of training in turn, the most frequent ones.
 #
 # ## Use it on your own data

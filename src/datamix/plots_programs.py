@@ -38,7 +38,7 @@ def loadings(table: pd.DataFrame) -> Figure:
         ax.barh(y, part["loading"], color=np.where(part["loading"] > 0, "#0072B2", "#D55E00"), height=0.7)
         ax.set_yticks(y, part["gene"].tolist(), fontsize=5)
         ax.axvline(0, color="black", linewidth=0.5)
-        name = str(part["set"].iloc[0]).replace("HALLMARK_", "").replace("_", " ").lower()
+        name = str(part["set"].fillna("").iloc[0]).replace("HALLMARK_", "").replace("_", " ").lower()
         ax.set_title(f"{factor}: {name[:24] or '–'}\ncosine {abs(part['cosine'].iloc[0]):.2f}", fontsize=6)
         ax.set(xlim=(-limit, limit))
         ax.invert_yaxis()
@@ -106,7 +106,7 @@ def driving_genes(table: pd.DataFrame, profile: Profile, *, mixture: str) -> Fig
     y = np.arange(len(table))
     ax.barh(y, table["gain"], color=style.colour(mixture, profile=profile), height=0.7)
     ax.hlines(y, table["low"], table["high"], color="black", linewidth=0.7)
-    for i, (end, sets) in enumerate(zip(table[["gain", "high"]].max(axis=1), table["sets"], strict=True)):
+    for i, (end, sets) in enumerate(zip(table[["gain", "high"]].max(axis=1), table["sets"].fillna(""), strict=True)):
         name = str(sets).replace("HALLMARK_", "").replace("_", " ").lower()
         ax.text(end, i, f"  {name[:38]}", va="center", fontsize=5)
     ax.set_yticks(y, table["symbol"].tolist(), fontsize=5)

@@ -1,0 +1,156 @@
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from datamix import plots_claims, plots_latent, plots_programs
+from datamix.profile import read_profile
+
+ADDED = ("blood", "bone_marrow", "tf_atlas")
+
+
+@pytest.fixture
+def profile():
+    return read_profile("demo")
+
+
+def texts(fig):
+    return {t.get_text().replace("\n", " ") for t in fig.findobj(Text) if t.get_text()}
+
+
+def png(fig):
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=50)
+    return buffer.getvalue()
+
+
+def redrawn(draw, table):
+    """Draw a table, and again what its csv holds; return the first figure."""
+    fig = draw(table)
+    again = draw(pd.read_csv(io.StringIO(table.to_csv(index=False))))
+    assert png(fig) == png(again)
+    return fig
+
+
+def umap_table():
+    rng = np.random.default_rng(0)
+    rows = [
+        {"mixture": m, "evaluation": e, "x": rng.normal(), "y": rng.normal()}
+        for m in ("blood", "blood+tf_atlas")
+        for e in ("aml", "neurons")
+        for _ in range(9)
+    ]
+    return pd.DataFrame(rows)
+
+
+def comparison():
+    rng = np.random.default_rng(0)
+    names = ["blood", *(f"blood+{a}" for a in ADDED)]
+    rows = [
+        {"evaluation": e, "known": k, "new": n, "uniqueness": rng.random(), "differs": bool(rng.random() > 0.5)}
+        for e in ("aml", "neurons")
+        for k in names
+        for n in names
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_umaps(profile):
+    table = plots_latent.label_models(umap_table(), profile)
+    fig = redrawn(lambda t: plots_latent.umaps(t, profile), table)
+    assert {"Blood", "Blood + TF atlas", "AML", "Neurons"} <= texts(fig)
+
+
+def test_matrices_are_whole(profile):
+    table = plots_latent.label_models(comparison(), profile)
+    fig = redrawn(plots_latent.uniqueness_matrices, table)
+    images = [ax.images[0].get_array() for ax in fig.axes if ax.images]
+    assert [image.shape for image in images] == [(4, 4)] * 2
+    cell = table.query("evaluation == 'neurons' and known == 'blood' and new == 'blood+tf_atlas'")["uniqueness"].iloc[0]
+    assert images[1][0, 3] == pytest.approx(cell)  # known in rows, new in columns
+    dots = [len(ax.collections[0].get_offsets()) for ax in fig.axes if ax.images]
+    assert dots == table.groupby("evaluation")["differs"].sum().tolist()
+
+
+def test_what_is_added(profile):
+    table = comparison().query("known == 'blood' and new != 'blood'")
+    table = pd.concat([table.assign(direction="gained"), table.assign(direction="lost")])
+    table = table.assign(mixture=table["new"], low=0.1, high=0.9, band_low=0.2, band_high=0.3)
+    labelled = plots_latent.label_models(table, profile)
+    fig = redrawn(lambda t: plots_latent.what_is_added(t, profile), labelled)
+    points = [line for ax in fig.axes for line in ax.lines if line.get_marker() == "o"]
+    assert len(points) == 2 * 2 * 3
+    assert sum(line.get_markerfacecolor() == "white" for line in points) == 6
+    assert {"Blood + Blood", "new in the mixture", "between two seeds"} <= texts(fig)
+
+
+def test_loadings_of_each_factor():
+    table = pd.DataFrame(
+        [
+            {"factor": f"Z_{f}", "rank": r, "gene": f"G{f}{r}", "loading": (-1) ** r / r, "cosine": -0.5, "set": s}
+            for f, s in ((0, "HALLMARK_MYC"), (1, ""), (2, "t_cell"))
+            for r in (1, 2)
+        ]
+    )
+    shown = texts(redrawn(plots_programs.loadings, table))
+    assert {"Z_0: myc cosine 0.50", "Z_1: – cosine 0.50", "Z_2: t cell cosine 0.50", "G02"} <= shown
+
+
+def test_sets_show_score_and_verdict(profile):
+    table = pd.DataFrame(
+        [
+            {"mixture": m, "source": s, "score": 7.4, "change": c, "verdict": v}
+            for m, s, c, v in (
+                ("blood", "neuronal", 0, ""),
+                ("blood", "t_cell", 0, ""),
+                ("blood+tf_atlas", "neuronal", 6, "gained"),
+                ("blood+tf_atlas", "t_cell", -6, "lost"),
+            )
+        ]
+    )
+    labelled = plots_latent.label_models(table, profile)
+    shown = texts(redrawn(plots_programs.sets_by_mixture, labelled))
+    assert {"7", "7 +", "7 −", "neuronal", "t cell"} <= shown
+
+
+def test_driving_genes(profile):
+    table = pd.DataFrame(
+        {"symbol": ["A", "B"], "gain": [2.0, 1.0], "low": [1.5, -0.5], "high": [2.5, 3.0], "sets": ["neuronal", ""]}
+    )
+    fig = redrawn(lambda t: plots_programs.driving_genes(t, profile, mixture="tf_atlas"), table)
+    assert {"A", "B", "  neuronal"} <= texts(fig)
+
+
+def test_claims_with_and_without_interval():
+    table = pd.DataFrame(
+        [
+            {"claim": "a", "title": "One", "source": "demo", "value": 0.2, "low": 0.1, "high": 0.3, "threshold": 0.05}
+            | {"verdict": "supported"},
+            {"claim": "a", "title": "One", "source": "draft", "value": 0.1, "verdict": "no interval known"},
+            {"claim": "b", "title": "Two", "source": "demo", "verdict": "not computable"},
+        ]
+    )
+    fig = redrawn(plots_claims.claims, table)
+    assert {"One", "Two", "demo", "draft", "supported", "threshold"} <= texts(fig)
+    markers = [line.get_marker() for line in fig.axes[0].lines]
+    assert (markers.count("o"), markers.count("D")) == (1, 1)
+
+
+def test_distance_joins_a_type_with_itself(profile):
+    table = pd.DataFrame(
+        [
+            {"evaluation": "blood", "cell_type": t, "seen": s, "distance": d, "r2": r, "r2_low": r - 0.1, "r2_high": r}
+            for t, s, d, r in (
+                ("B cell", "as trained", 2, 0.6),
+                ("T cell", "as trained", 3, 0.6),
+                ("B cell", "left out", 9, 0.4),
+            )
+        ]
+    )
+    labelled = plots_latent.label_models(table, profile)
+    fig = redrawn(lambda t: plots_claims.distance(t, profile), labelled)
+    dotted = [line for line in fig.axes[0].lines if line.get_linestyle() == ":"]
+    assert [line.get_xydata().tolist() for line in dotted] == [[[2, 0.6], [9, 0.4]]]
+    assert "B cell" in texts(fig)

@@ -1,9 +1,11 @@
 """What several tests share: a notebook's run, and a tiny book on it."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 import pandas as pd
 import pytest
@@ -36,6 +38,13 @@ def project(folder: Path) -> Run:
     shutil.copy(PROJECT / "data_manifest.yaml", folder)
     profile = read_profile(str(folder / "config" / "demo.yaml"))
     return Run(folder / "results" / "demo", "fig2", profile)
+
+
+@pytest.fixture(autouse=True)
+def close_figures() -> Iterator[None]:
+    """Leave no figure open for the next test: matplotlib warns of twenty."""
+    yield
+    plt.close("all")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from datamix.errors import DatamixError
 from datamix.geneformer import pretraining, zero_shot
 from datamix.geneformer.tokenizer import Ranks
 from datamix.geneformer.vocabulary import Vocabulary
-from datamix.profile import Geneformer
+from datamix.profile import Geneformer, read_profile
 
 VOCABULARY = Vocabulary.of_medians({f"G{i:02d}": 1.0 + i for i in range(40)})
 
@@ -226,3 +226,22 @@ def test_processes_that_cannot_share_a_step(tmp_path, settings, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(DatamixError, match="3 processes cannot share a step of 8 cells evenly, 2 at a time"):
         pretraining.pretrain(TOKENS, VOCABULARY, settings=settings, seed=0, folder=tmp_path / "model")
+
+
+def test_the_configuration_of_the_paper(tmp_path):
+    settings = read_profile(str(Path(__file__).parents[2] / "config" / "paper.yaml")).geneformer
+    vocabulary = Vocabulary.of_medians({f"G{i:05d}": 1.0 for i in range(25_424)})
+    rng = np.random.default_rng(0)
+    cells = as_tokens([rng.permutation(vocabulary.tokens)[: rng.integers(5, 40)].tolist() for _ in range(20)])
+    with pytest.warns(UserWarning, match="warm-up takes 10,000 steps, and training has 3"):
+        model = pretraining.pretrain(
+            cells, vocabulary, settings=settings, seed=0, folder=tmp_path / "model", say=lambda _: None
+        )
+    config = model.config
+    assert (config.num_hidden_layers, config.num_attention_heads, config.hidden_size) == (6, 4, 256)
+    assert (config.intermediate_size, config.max_position_embeddings, config.vocab_size) == (512, 2048, 25_426)
+    arguments = pretraining._arguments(settings, seed=0, folder=tmp_path / "arguments")
+    assert (arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps) == (18, 8)
+    assert (arguments.learning_rate, arguments.weight_decay, arguments.warmup_steps) == (1e-3, 1e-3, 10_000)
+    assert arguments.lr_scheduler_type == "linear"
+    assert arguments.fp16 == torch.cuda.is_available()

@@ -75,10 +75,14 @@ class _Trainer(Trainer):
 
 
 class _Watch(TrainerCallback):
-    """Says when a checkpoint is whole."""
+    """Says when a checkpoint is whole, and records the loss of the last step."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
+
+    def on_step_end(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step >= state.max_steps:  # the curve has its end, however short training is
+            control.should_log = True
 
     def on_save(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
         loss = next((line["loss"] for line in reversed(state.log_history) if "loss" in line), math.nan)

@@ -50,7 +50,7 @@ save_panel(
 # ```
 #
 # All {val}`training.models` models were trained for {val}`training.epochs` epochs (the paper: {val}`training.epochs|published`), with trainer {val}`training.trainer`, in {val}`training.minutes:.1f` minutes of processor time in all.
-# Over the last tenth of the epochs the held-out loss still changed by {val}`training.last_change:.2%` in the median model, and by {val}`training.last_change_max:.2%` in the one that changed most.
+# Over the last tenth of the epochs the held-out loss still changed by {val}`training.last_change:.2%` in the median model, and by {val}`training.last_change_max:.2%` in the one that changed most; {val}`training.not_finite` of them have no finite held-out loss.
 #
 # Two things confound composition with training, in the paper and here.
 # The weight of the KL term rises over 400 epochs and ends at {val}`training.kl_weight:.2f`, so that no model is trained on the full bound.
@@ -60,6 +60,7 @@ save_panel(
 # %% tags=["remove-cell"]
 epochs = results.profile.training.max_epochs
 change = last_improvement(history)
+record("training.not_finite", int(change.isna().sum()), unit="models", results=results)
 record("training.models", len(models), unit="models", results=results)
 record("training.epochs", epochs, unit="epochs", published=250, results=results)
 record("training.trainer", ", ".join(models["trainer"].unique()), unit="", results=results)

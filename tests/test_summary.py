@@ -103,6 +103,7 @@ def test_last_improvement():
     )  # fmt: skip
     # Validated at epochs 80 (loss 120) and 90 (loss 110): the last tenth begins at 89.1.
     assert last_improvement(history).item() == pytest.approx((120 - 110) / 110)
+    assert np.isnan(last_improvement(history.assign(elbo_validation=np.nan)).item())
 
 
 def test_published_values():

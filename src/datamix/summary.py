@@ -124,11 +124,13 @@ def last_improvement(history: pd.DataFrame, *, share: float = 0.1) -> pd.Series:
 
     Returns
     -------
-    A value a (baseline, mixture, seed): positive where the loss fell.
+    A value a (baseline, mixture, seed): positive where the loss fell; NaN where no held-out loss is finite.
     """
 
     def fall(curve: pd.DataFrame) -> float:
         known = curve.dropna(subset=["elbo_validation"])
+        if known.empty:
+            return np.nan
         start = known[known["epoch"] <= (1 - share) * curve["epoch"].max()]
         before, last = (start if len(start) else known)["elbo_validation"].iloc[-1], known["elbo_validation"].iloc[-1]
         return (before - last) / last

@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown]
-# # The claims, tested
+# # Figure 5: the claims, tested
 #
 # Do the findings of the paper hold in these data?
 # The abstract of the paper names three findings.
@@ -53,7 +53,7 @@ with replacing(results.folder / "claims.csv") as beside:
 # %% [markdown]
 # ## What is tested
 #
-# A gain is held against the control, the baseline with more of its own cells, and counts from a difference of {val}`claims.margin` in median R² on: trainings of the same composition differ by less, but not by much less.
+# A gain is held against the control, the baseline with more of its own cells, and counts from a difference of {val}`claims.margin` in median R² on, since trainings of the same composition differ too.
 # Intervals (95 %) are hierarchical bootstraps over seeds, donors, cell types and cells, in this order, the same draw for both mixtures.
 
 # %% tags=["hide-input"]
@@ -112,7 +112,7 @@ for row in judged.itertuples():
     text = f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})" if ours else f"not computable: {row.why}"
     record(f"claims.{row.claim}.text", text.replace("-", "−"), unit="difference of median R²", results=results)
     stands_in = results.profile.missing.get("tf_atlas", row.why) if row.claim == "tf_atlas" and row.why else row.why
-    record(f"claims.{row.claim}.note", stands_in or "none", unit="", results=results)
+    record(f"claims.{row.claim}.note", (stands_in or "none").rstrip("."), unit="", results=results)
 for row in published.itertuples():
     record(f"claims.{row.claim}.published", row.value, unit="difference of R²", results=results)
 record("claims.margin", MARGIN, unit="median R²", results=results)
@@ -126,7 +126,7 @@ record("claims.seeds", len(results.profile.seeds), unit="seeds", results=results
 # 1. **Unseen cell types** are modelled poorly: {val}`claims.unseen.verdict`. The difference in median R² between cells of types that the training corpus has and the set out of distribution is: {val}`claims.unseen.text`; in the draft heat map, between blood and neurons, {val}`claims.unseen.published:.2f`.
 #    With one cell type left out of training: {val}`claims.left_out.verdict`. What the same cells lose against the model that has seen their type: {val}`claims.left_out.text`.
 # 2. **Malignant cells** in training do not necessarily help with unseen malignant cells: {val}`claims.cancer.verdict`. The smallest gain over the control on any cancer set is {val}`claims.cancer.text`; in the draft heat map {val}`claims.cancer.published:.2f`. Note: {val}`claims.cancer.note`.
-# 3. **The transcription-factor atlas** helps out of distribution: {val}`claims.tf_atlas.verdict`. The gain over the control is {val}`claims.tf_atlas.text`; in the draft heat map {val}`claims.tf_atlas.published:.2f`. Note: {val}`claims.tf_atlas.note`
+# 3. **The transcription-factor atlas** helps out of distribution: {val}`claims.tf_atlas.verdict`. The gain over the control is {val}`claims.tf_atlas.text`; in the draft heat map {val}`claims.tf_atlas.published:.2f`. Note: {val}`claims.tf_atlas.note`.
 #
 # The first test compares cells of different types, which differ in more than in having been seen; the second compares the same cells under two models of equal size.
 #

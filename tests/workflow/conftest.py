@@ -69,7 +69,7 @@ class Project:
             "--config", f"profile={self.profile}", "--", *arguments,
         ).splitlines()  # fmt: skip
         counts = [line.split() for line in lines if len(line.split()) == 2 and line.split()[1].isdigit()]
-        return {name: int(count) for name, count in counts if name != "total"}
+        return {name: int(count) for name, count in counts if name != "total" and not name.endswith(":")}
 
 
 @pytest.fixture(scope="session")

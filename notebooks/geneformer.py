@@ -94,16 +94,18 @@ record("geneformer.correlation.evaluation", best["evaluation_label"], unit="", r
 record("geneformer.without_value", int(scores["correlation"].isna().sum()), unit="cells", results=results)
 
 # %% [markdown]
-# The {val}`geneformer.models` models ({val}`geneformer.seeds` seed or seeds a mixture of the {val}`geneformer.baseline` Baseline) have {val}`geneformer.layers` layers, {val}`geneformer.heads` heads and {val}`geneformer.width` units, and read at most {val}`geneformer.input_size:,d` genes of a cell (the paper: {val}`geneformer.layers|published`, {val}`geneformer.heads|published`, {val}`geneformer.width|published` and {val}`geneformer.input_size|published:,d`).
-# With a single seed, intervals hold the spread of cells alone, not that of training.
+# The {val}`geneformer.models` models, {val}`geneformer.seeds` for each mixture of the {val}`geneformer.baseline` Baseline, have {val}`geneformer.layers` layers, {val}`geneformer.heads` heads and {val}`geneformer.width` units, and read at most {val}`geneformer.input_size:,d` genes of a cell (the paper: {val}`geneformer.layers|published`, {val}`geneformer.heads|published`, {val}`geneformer.width|published` and {val}`geneformer.input_size|published:,d`).
+# Where a mixture has a single model, intervals hold the spread of cells alone, not that of training.
 #
 # In {val}`geneformer.beaten_by.published` of {val}`geneformer.pairs` pairs of a mixture and an evaluation set, the published mean rank correlates better with a cell than the model does; its mean over the pairs is {val}`geneformer.mean_rank.published:.2f`, that of the models {val}`geneformer.correlation.mean:.2f`.
-# Taken from the training cells, the mean rank has {val}`geneformer.mean_rank.corrected:.2f`, and is better in {val}`geneformer.beaten_by.corrected` pairs: much of the strength of the published baseline is that it has seen the cells that it is asked about.
+# Taken from the training cells, the mean rank has {val}`geneformer.mean_rank.corrected:.2f`, and is better in {val}`geneformer.beaten_by.corrected` pairs.
+# The difference between the two is what the published baseline gains from having seen the cells that it is asked about.
 # Highest stands {val}`geneformer.correlation.mixture` on {val}`geneformer.correlation.evaluation`, with {val}`geneformer.correlation.best:.2f`.
 # Cells without a value, those of a single gene say: {val}`geneformer.without_value:,d`.
 #
 # The measure does not test what was trained.
-# Nine tenths of the tokens that a model learns from are hidden or swapped, and giving back a token that it sees is learnt last; a model that has been trained little, as under a small profile, names a few frequent genes at every rank, and its correlation is then negative.
+# Nine tenths of the tokens that a model learns from are hidden or swapped, so that giving back what it sees is little of what it learns.
+# A model that names the same few genes at every rank, as one does that has been trained little, has a negative correlation: the genes that it names are mostly not those of the cell.
 #
 # As the published scripts report it, for the baseline alone:
 
@@ -244,7 +246,7 @@ for key, name in zip(("ldvae", "hidden", "rank"), families, strict=True):
 # * Geneformer, log probability of a hidden gene: it {val}`geneformer.hidden.verdict`, {val}`geneformer.hidden.over_control:+.2f` nats ({val}`geneformer.hidden.over_control_low:+.2f` to {val}`geneformer.hidden.over_control_high:+.2f`).
 # * Geneformer, gene-rank correlation: it {val}`geneformer.rank.verdict`, {val}`geneformer.rank.over_control:+.2f` ({val}`geneformer.rank.over_control_low:+.2f` to {val}`geneformer.rank.over_control_high:+.2f`).
 #
-# The interval of Geneformer is over {val}`geneformer.seeds` trained seed or seeds; what another seed would give is not in it where there is one.
+# Models for each mixture: {val}`framework.seeds` of the LDVAE, {val}`geneformer.seeds` of Geneformer; what another seed would give is not in the interval where there is one.
 #
 # ## How it is done
 #

@@ -13,7 +13,15 @@ from datamix.preparation import prepare
 
 
 def small_grid(root: Path, *, seeds: tuple[int, ...] = (0,)) -> Layout:
-    """Prepare and train; cell types are B, N and T everywhere."""
+    """Prepare and train."""
+    layout = small_layout(root, seeds=seeds)
+    for seed in seeds:
+        grid.train_baseline(layout, "blood", seed=seed, say=str)
+    return layout
+
+
+def small_layout(root: Path, *, seeds: tuple[int, ...] = (0,)) -> Layout:
+    """Prepare; cell types are B, N and T everywhere."""
     corpora = {"a": cells(400), "b": cells(200, seed=1), "e": cells(150, seed=2)}
     for corpus in corpora.values():
         corpus.obs["type"] = [("B", "N", "T")[i % 3] for i in range(corpus.n_obs)]
@@ -36,6 +44,4 @@ def small_grid(root: Path, *, seeds: tuple[int, ...] = (0,)) -> Layout:
     for dataset in ("a", "b", "e"):
         prepare(dataset, profile=layout.profile, manifest=read_manifest(root), root=root)
     shared_genes([layout.corpus("a"), layout.corpus("b")]).to_csv(layout.genes, index=False)
-    for seed in seeds:
-        grid.train_baseline(layout, "blood", seed=seed, say=str)
     return layout

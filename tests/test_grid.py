@@ -2,60 +2,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-import yaml
-from small_project import GENES, cells, write_project
+from small_grid import small_layout
+from small_project import GENES
 
 from datamix import grid
-from datamix.corpus import shared_genes
 from datamix.errors import DatamixError
 from datamix.layout import Layout
-from datamix.manifest import read_manifest
-from datamix.preparation import prepare
 
 
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory):
-    """A baseline of 200 cells, one added set, one evaluation set, prepared."""
-    root = tmp_path_factory.mktemp("grid")
-    write_project(root, {"a": cells(260), "b": cells(160, seed=1), "e": cells(90, seed=2)})
-    path = root / "config" / "tiny.yaml"
-    profile = yaml.safe_load(path.read_text()) | {
-        "cells": 60,
-        "qc": {"min_counts": 300, "max_mito": 0.5},
-        "added": {"other": {"label": "Other", "datasets": ["b"]}},
-        "evaluations": {
-            "all": {"label": "All", "dataset": "e", "group": "cancer"},
-            "some": {"label": "Some", "dataset": "e", "group": "cancer", "cell_types": ["T"], "cells": 20},
-            "none": {"label": "None", "dataset": "e", "group": "cancer", "cell_types": ["Malignant"]},
-            "many": {"label": "Many", "dataset": "e", "group": "cancer", "cells": 5000},
-        },
-        "training": {"max_epochs": 2},
-        "scoring": {"n_top_genes": 20},
-    }
-    path.write_text(yaml.safe_dump(profile))
-    layout = Layout.of("tiny", root)
-    for dataset in ("a", "b", "e"):
-        prepare(dataset, profile=layout.profile, manifest=read_manifest(root), root=root)
-    shared_genes([layout.corpus("a"), layout.corpus("b")]).to_csv(layout.genes, index=False)
-    return layout
-
-
-def test_an_evaluation_set_is_of_the_wanted_types_and_drawn(layout):
-    some = grid.read_evaluation(layout, "some", seed=0)
-    assert set(some.obs["cell_type"]) == {"T"}
-    assert some.n_obs == 20
-    assert some.obs_names.equals(grid.read_evaluation(layout, "some", seed=0).obs_names)
-    assert not some.obs_names.equals(grid.read_evaluation(layout, "some", seed=1).obs_names)
-
-
-def test_a_missing_cell_type_is_named_with_those_that_are_there(layout):
-    with pytest.raises(DatamixError, match=r"'none' asks for cell type 'Malignant'; e has: B, T.*\n.*evaluations.none"):
-        grid.read_evaluation(layout, "none", seed=0)
-
-
-def test_too_few_evaluation_cells(layout):
-    with pytest.raises(DatamixError, match=r"'many' draws 5,000 cells; \d+ are there after QC"):
-        grid.read_evaluation(layout, "many", seed=0)
+    return small_layout(tmp_path_factory.mktemp("grid"))
 
 
 def test_genes_missing(layout, tmp_path):

@@ -44,6 +44,14 @@ def read_corpus(path: Path, *, backed: bool = False) -> ad.AnnData:
     return ad.read_h5ad(path, backed="r" if backed else None)
 
 
+def read_obs(path: Path) -> pd.DataFrame:
+    """Read the annotation of a corpus's cells, and leave its counts on disk."""
+    adata = read_corpus(path, backed=True)
+    obs = adata.obs
+    adata.file.close()
+    return obs
+
+
 def n_cells(path: Path) -> int:
     """Return the number of cells of a corpus without reading them."""
     with _open(path) as file:

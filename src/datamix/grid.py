@@ -13,15 +13,15 @@ import torch
 from anndata import AnnData
 
 from datamix import ldvae, reconstruction
-from datamix.corpus import n_cells, read_corpus, read_rows
+from datamix.corpus import n_cells, read_rows
 from datamix.errors import DatamixError
 from datamix.evaluation_cells import log_normalised
+from datamix.evaluation_sets import read_evaluation
 from datamix.files import read_json, replacing, sha256, write_json
 from datamix.layout import Layout
 from datamix.leakage import require_no_leak
 from datamix.mixture import Mixture, Part, draw_blocks, list_mixtures
 from datamix.posterior import Decoder
-from datamix.profile import Evaluation
 from datamix.scores import as_categories
 
 Say = Callable[[str], None]
@@ -166,36 +166,6 @@ def predict_cell(
         table["r2"] = np.corrcoef(observed, predicted)[0, 1] ** 2
         tables.append(table.assign(evaluation=evaluation, cell=cell, mixture=mixture))
     return pd.concat(tables, ignore_index=True)
-
-
-def read_evaluation(layout: Layout, name: str, *, seed: int) -> AnnData:
-    """Read the cells of an evaluation set: of the wanted cell types, and drawn where the profile says how many.
-
-    Raises
-    ------
-    DatamixError
-        If the corpus lacks a cell type that the profile asks for, or has fewer cells than it draws.
-    """
-    evaluation: Evaluation = layout.profile.evaluations[name]
-    adata = read_corpus(layout.corpus(evaluation.dataset))
-    edit = f"edit `evaluations.{name}` in config/{layout.profile.name}.yaml"
-    if evaluation.cell_types is not None:
-        found = adata.obs["cell_type"].astype(str)
-        absent = [t for t in evaluation.cell_types if t not in set(found)]
-        if absent:
-            msg = (
-                f"Evaluation set {name!r} asks for cell type {', '.join(map(repr, absent))}; "
-                f"{evaluation.dataset} has: {', '.join(sorted(set(found)))}."
-            )
-            raise DatamixError(msg, fix=edit)
-        adata = adata[found.isin(evaluation.cell_types).to_numpy()].copy()
-    if evaluation.cells is not None:
-        if evaluation.cells > adata.n_obs:
-            msg = f"Evaluation set {name!r} draws {evaluation.cells:,} cells; {adata.n_obs:,} are there after QC."
-            raise DatamixError(msg, fix=edit)
-        rows = np.random.default_rng(seed).choice(adata.n_obs, evaluation.cells, replace=False)
-        adata = adata[np.sort(rows)].copy()
-    return adata
 
 
 def _stack(layout: Layout, parts: list[Part], genes: pd.DataFrame) -> AnnData:

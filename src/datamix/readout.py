@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pandas as pd
 
 from datamix import ldvae, reconstruction
+from datamix.evaluation_sets import read_evaluation
 from datamix.files import replacing
-from datamix.grid import read_evaluation, read_genes
+from datamix.grid import read_genes
 from datamix.layout import Layout
 from datamix.mixture import list_mixtures
 from datamix.posterior import encode

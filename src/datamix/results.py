@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from anndata import AnnData
 
-from datamix.corpus import read_corpus
+from datamix.corpus import read_corpus, read_obs
 from datamix.errors import DatamixError, NotInProfileError
 from datamix.files import read_json, sha256
 from datamix.layout import Layout
@@ -156,7 +156,7 @@ class Results:
 
     def corpus_obs(self, dataset: str) -> pd.DataFrame:
         """Read the annotation of a corpus's cells, without their counts."""
-        return read_corpus(self._existing(self.layout.corpus(dataset)), backed=True).obs
+        return read_obs(self._existing(self.layout.corpus(dataset)))
 
     def corpus_record(self, dataset: str) -> dict[str, Any]:
         """Read what a corpus was made from: input hashes, cells read and kept, genes dropped."""

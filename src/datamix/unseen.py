@@ -12,8 +12,9 @@ from datamix import ldvae, reconstruction
 from datamix.corpus import n_cells, read_corpus, read_rows
 from datamix.errors import DatamixError
 from datamix.evaluation_cells import log_normalised
+from datamix.evaluation_sets import read_evaluation
 from datamix.files import replacing
-from datamix.grid import read_evaluation, read_genes
+from datamix.grid import read_genes
 from datamix.layout import Layout
 from datamix.mixture import BASELINE, CONTROL, draw_blocks
 from datamix.sources.labels import NOT_LABELLED

@@ -2,12 +2,10 @@ import numpy as np
 import pytest
 from tiny_cells import make_cells
 
-from datamix import grid
 from datamix.corpus import read_corpus
 from datamix.errors import DatamixError
 from datamix.geneformer import cells as module
-from datamix.geneformer.cells import evaluation_rows, read_cells
-from datamix.layout import Layout
+from datamix.geneformer.cells import read_cells
 from datamix.mixture import Part
 
 
@@ -35,25 +33,3 @@ def test_what_is_no_count_is_refused(value, shown):
 def test_a_total_below_the_counts_is_refused():
     with pytest.raises(DatamixError, match=r"Cell 'a:0' has total_counts 2, but 3 counts"):
         make_cells([[1, 2]], ["G1", "G2"], totals=[2])
-
-
-def test_evaluation_cells_are_those_of_the_other_model(layout):
-    for name in layout.profile.evaluations:
-        for seed in (0, 3):
-            part = evaluation_rows(layout, name, seed=seed)
-            ours = read_corpus(layout.corpus(part.dataset)).obs_names[part.rows]
-            assert ours.tolist() == grid.read_evaluation(layout, name, seed=seed).obs_names.tolist()
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"cell_types": ("Malignant",)}, "asks for cell type Malignant; e has none"),
-        ({"cells": 5000}, r"draws 5,000 cells; \d+ are there after QC"),
-    ],
-)
-def test_evaluation_cells_that_are_not_there(layout, change, message):
-    evaluations = {"all": layout.profile.evaluations["all"].model_copy(update=change)}
-    changed = Layout(layout.root, layout.profile.model_copy(update={"evaluations": evaluations}))
-    with pytest.raises(DatamixError, match=message):
-        evaluation_rows(changed, "all", seed=0)

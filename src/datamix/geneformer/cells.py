@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from datamix.corpus import read_corpus, read_rows
+from datamix.corpus import read_obs, read_rows
 from datamix.errors import DatamixError
 from datamix.layout import Layout
 from datamix.mixture import Part
@@ -87,39 +86,3 @@ def read_cells(layout: Layout, parts: Sequence[Part], genes: Iterable[str], *, s
             counts = read_rows(layout.corpus(part.dataset), piece, wanted)
             chosen = obs.iloc[piece]
             yield Cells(counts, wanted, chosen["total_counts"].to_numpy(dtype=np.float64), chosen[OBS])
-
-
-def read_obs(path: Path) -> pd.DataFrame:
-    """Read the annotation of a corpus's cells, and leave its counts on disk."""
-    adata = read_corpus(path, backed=True)
-    obs = adata.obs
-    adata.file.close()
-    return obs
-
-
-def evaluation_rows(layout: Layout, name: str, *, seed: int) -> Part:
-    """Choose the cells of an evaluation set, the same as LDVAE is scored on: see `datamix.grid.read_evaluation`.
-
-    (That function reads the counts, and its module loads LDVAE, which takes longer than everything here.)
-
-    Raises
-    ------
-    DatamixError
-        If the corpus lacks a cell type that the profile asks for, or has fewer cells than it draws.
-    """
-    evaluation = layout.profile.evaluations[name]
-    obs = read_obs(layout.corpus(evaluation.dataset))
-    rows = np.arange(len(obs))
-    if evaluation.cell_types is not None:
-        found = obs["cell_type"].astype(str)
-        absent = [t for t in evaluation.cell_types if t not in set(found)]
-        if absent:
-            msg = f"Evaluation set {name!r} asks for cell type {', '.join(absent)}; {evaluation.dataset} has none."
-            raise DatamixError(msg, fix=f"edit `evaluations.{name}` in config/{layout.profile.name}.yaml")
-        rows = np.flatnonzero(found.isin(evaluation.cell_types))
-    if evaluation.cells is not None:
-        if evaluation.cells > len(rows):
-            msg = f"Evaluation set {name!r} draws {evaluation.cells:,} cells; {len(rows):,} are there after QC."
-            raise DatamixError(msg, fix=f"edit `evaluations.{name}` in config/{layout.profile.name}.yaml")
-        rows = rows[np.sort(np.random.default_rng(seed).choice(len(rows), evaluation.cells, replace=False))]
-    return Part(evaluation.dataset, rows)

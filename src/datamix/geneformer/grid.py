@@ -16,9 +16,10 @@ from transformers import BertForMaskedLM
 
 from datamix.corpus import n_cells
 from datamix.errors import DatamixError
+from datamix.evaluation_sets import evaluation_rows
 from datamix.files import read_json, replacing, sha256, write_json
 from datamix.geneformer import pretraining, zero_shot
-from datamix.geneformer.cells import evaluation_rows, read_cells
+from datamix.geneformer.cells import read_cells
 from datamix.geneformer.scores import embeddings_of, model_of, scores_of, settings_of
 from datamix.geneformer.tokenizer import encode, tokenize
 from datamix.geneformer.vocabulary import Vocabulary, nonzero_medians

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from tiny_cells import make_cells
 
+from datamix.corpus import read_corpus
 from datamix.errors import DatamixError
 from datamix.geneformer import cells as cells_module
 from datamix.geneformer.tokenizer import encode, tokenize
@@ -61,7 +62,7 @@ def test_the_total_scales_a_cell_and_does_not_reorder_it():
 def mixture(layout, monkeypatch):
     monkeypatch.setattr(cells_module, "CELLS_AT_A_TIME", 10)
     parts = [Part("a", np.arange(5, 30)), Part("b", np.arange(12))]
-    genes = cells_module.read_corpus(layout.corpus("a")).var_names
+    genes = read_corpus(layout.corpus("a")).var_names
     return parts, Vocabulary.of_medians({g: 1.0 + i % 3 for i, g in enumerate(genes)})
 
 

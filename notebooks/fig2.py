@@ -176,6 +176,7 @@ save_panel(
     caption=f"**Reconstruction of one cell**, {chosen.iloc[len(chosen) // 2]['cell_type']} of {best['evaluation_label']}: "
     "each point is one of the most variable genes; dotted: identity.",
     results=results,
+    made={"seeds": list(results.profile.seeds[:1])},
 )
 
 # %% [markdown]

@@ -20,12 +20,14 @@
 # [Methods](../methods) gives the definition used here.
 #
 # **Input:** the posterior mean of every evaluation cell under every model (`latents/`).
-# **Output:** panels 3a–3c, and the values that the text quotes.
+# **Output:** panels 3a–3d, and the values that the text quotes.
 
 # %% tags=["parameters"]
 profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
 
 # %%
+import pandas as pd
+
 from datamix import plots_latent
 from datamix.embedding import compare_mixtures, similarity, umap_positions, what_is_added
 from datamix.panels import save_panel
@@ -60,10 +62,33 @@ save_panel(
     alt=f"UMAP layouts of evaluation cells in the latent spaces of four models, coloured by {positions['evaluation'].nunique()} evaluation sets.",
     caption="**Evaluation cells in four latent spaces**, laid out by UMAP, one trained seed: the baseline, the control, and the two added sets whose uniqueness lies furthest above the control's.",
     results=results,
+    made={"seeds": list(results.profile.seeds[:1])},
 )
 
 # %% [markdown]
 # ```{panel} 3a
+# ```
+#
+# Each evaluation set on its own, in the same four spaces, shows whether its cell types keep apart.
+
+# %%
+by_set = [
+    umap_positions(part, [baseline, control, *most.index], cells=300)
+    for _, part in first.groupby("evaluation", sort=False)
+]
+by_set = plots_latent.label_models(pd.concat(by_set), results.profile)
+save_panel(
+    plots_latent.umaps_by_set(by_set),
+    "3b",
+    data=by_set,
+    alt=f"UMAP layouts of {by_set['evaluation'].nunique()} evaluation sets, one a row, in the latent spaces of four models, coloured by cell type.",
+    caption="**Each evaluation set in four latent spaces**, laid out by UMAP on its own, coloured by cell type (the eight most frequent ones; others grey); at most 300 cells a set, one trained seed.",
+    results=results,
+    made={"seeds": list(results.profile.seeds[:1])},
+)
+
+# %% [markdown]
+# ```{panel} 3b
 # ```
 #
 # ## How much of one space another predicts
@@ -76,7 +101,7 @@ save_panel(
 matrices = plots_latent.label_models(comparison, results.profile)
 save_panel(
     plots_latent.uniqueness_matrices(matrices),
-    "3b",
+    "3c",
     data=matrices,
     alt=f"Matrices of {len(mixtures)} by {len(mixtures)} mixtures, one for each evaluation set; colour is the uniqueness of the column's latent space given the row's.",
     caption="**Uniqueness of every mixture given every other**, averaged over pairs of seeds. Dots: beyond the seed-to-seed band of both mixtures by more than its interval.",
@@ -84,7 +109,7 @@ save_panel(
 )
 
 # %% [markdown]
-# ```{panel} 3b
+# ```{panel} 3c
 # ```
 #
 # ## What each added set brings
@@ -95,7 +120,7 @@ save_panel(
 table = plots_latent.label_models(added, results.profile)
 save_panel(
     plots_latent.what_is_added(table, results.profile),
-    "3c",
+    "3d",
     data=table,
     alt="Uniqueness with intervals for baseline plus each added set against the baseline, in both directions, one part an evaluation set; grey bands are the range between seeds.",
     caption="**What each added set brings and takes.** Uniqueness with 95 % intervals over cells and pairs of seeds; grey: the smallest to the largest uniqueness between two seeds of the baseline, or of the mixture.",
@@ -103,7 +128,7 @@ save_panel(
 )
 
 # %% [markdown]
-# ```{panel} 3c
+# ```{panel} 3d
 # ```
 
 # %% tags=["remove-cell"]
@@ -153,13 +178,16 @@ alike = plots_latent.label_models(similarity(latents, mixtures), results.profile
 record("fig3.neighbours.k", int(alike["k"].max()), unit="neighbours", results=results)
 record("fig3.neighbours.chance", alike["neighbours_chance"].max(), unit="share", results=results)
 record("fig3.neighbours.null", alike["neighbours_null_high"].max(), unit="share", results=results)
-names = {"cka": "CKA", "procrustes": "Procrustes", "neighbours": "Neighbours"}
-beside = alike.rename(columns=names).pivot(
-    index="mixture_label", columns="evaluation_label", values=list(names.values())
+measures = {"cka": "CKA", "procrustes": "Procrustes", "neighbours": "Neighbours"}
+beside = alike.rename(columns=measures).melt(
+    ["evaluation_label", "mixture_label"], list(measures.values()), var_name="Measure"
 )
-sets, models = alike["evaluation_label"].unique(), alike["mixture_label"].unique()
-beside = beside.swaplevel(axis=1).reindex(index=models, columns=[(e, v) for e in sets for v in names.values()])
-beside.rename_axis(index="Model", columns=["", ""]).style.format("{:.2f}")
+beside = beside.pivot(index=["evaluation_label", "Measure"], columns="mixture_label", values="value")
+beside = beside.reindex(
+    [(e, v) for e in alike["evaluation_label"].unique() for v in measures.values()],
+    columns=alike["mixture_label"].unique(),
+)
+beside.rename_axis(index=["Evaluation set", "Measure"], columns=None).reset_index().style.format(precision=2).hide()
 
 # %% [markdown]
 # Of {val}`fig3.neighbours.k` neighbours, {val}`fig3.neighbours.chance:.3f` would agree by chance at most; the largest share among shuffled cells is {val}`fig3.neighbours.null:.3f`.
@@ -174,8 +202,9 @@ beside.rename_axis(index="Model", columns=["", ""]).style.format("{:.2f}")
 #
 # latents = pd.read_parquet("results/demo/latents/blood-seed0.parquet")
 # aml = latents[latents["evaluation"] == "aml"]
-# x, y = (aml[aml["mixture"] == m].filter(like="z_").to_numpy() for m in ("blood", "blood+tf_atlas"))
-# uniqueness(x, y)
+# blood = aml[aml["mixture"] == "blood"].filter(like="z_")
+# with_atlas = aml[aml["mixture"] == "blood+tf_atlas"].filter(like="z_")
+# uniqueness(blood.to_numpy(), with_atlas.to_numpy())
 # ```
 
 # %% tags=["hide-input"]

@@ -161,7 +161,7 @@ for name, column in (("area", "Area"), ("chance", "By chance")):
         else "not known for real cells"
     )
     record(f"fig4.truth.{name}", text, unit="area under the curve", results=results)
-recovered.set_index("Mixture").style.format("{:.2f}", subset=["Area", "By chance"])
+recovered.style.format("{:.2f}", subset=["Area", "By chance"]).hide()
 
 # %% [markdown]
 # The area over all mixtures: {val}`fig4.truth.area`; by chance: {val}`fig4.truth.chance`.

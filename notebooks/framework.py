@@ -132,8 +132,8 @@ save_panel(
 plan = pd.DataFrame(
     [
         ("How well are cells predicted?", "Reconstruction R² of every evaluation cell, against the baseline and a control", "Figures 2, S2, S4, S6"),
-        ("What do latent spaces hold?", "Embedding uniqueness: what one model's latent space has and another's lacks", "in preparation"),
-        ("Which genes carry it?", "Ranked loadings of the factors, and enriched gene sets", "in preparation"),
+        ("What do latent spaces hold?", "Embedding uniqueness: what one model's latent space has and another's lacks", "Figure 3"),
+        ("Which genes carry it?", "Ranked loadings of the factors, and enriched gene sets", "Figure 4"),
     ],
     columns=["question", "measure", "where"],
 )  # fmt: skip

@@ -66,6 +66,7 @@ save_panel(
     caption="**Gene-rank correlation of Geneformer.** Median over cells, averaged over seeds, with 95 % interval; "
     f"squares and diamonds: the mean rank of each gene in place of a model. {cells:,} evaluation cells.",
     results=results,
+    made={"seeds": list(settings.seeds)},
 )
 
 # %% [markdown]
@@ -138,6 +139,7 @@ save_panel(
     caption="**Log probability of a hidden gene.** Mean over the hidden genes of a cell; median over cells, averaged "
     "over seeds, with 95 % interval; higher is better. Squares: the frequencies of genes in training.",
     results=results,
+    made={"seeds": list(settings.seeds)},
 )
 
 # %% [markdown]
@@ -184,6 +186,7 @@ save_panel(
     caption="**Pretraining of Geneformer.** Masked loss, running mean of five records. "
     "Solid: a set alone; dashed: baseline + added set.",
     results=results,
+    made={"seeds": list(settings.seeds)},
 )
 
 # %% [markdown]

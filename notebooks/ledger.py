@@ -23,6 +23,7 @@
 profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
 
 # %%
+from datamix import style
 from datamix.files import replacing
 from datamix.ledger import our_numbers, published_numbers, write_verdicts
 from datamix.profile import read_profile
@@ -51,6 +52,10 @@ for name, verdict in (
     record(f"ledger.{name}", int((ledger["verdict"] == verdict).sum()), unit="numbers", results=results)
 record("ledger.numbers", len(ledger), unit="numbers", results=results)
 record("ledger.profile", results.profile.name, unit="", results=results)
+of_r2 = ledger["number"].str.startswith("r2.")
+record("ledger.r2", int(of_r2.sum()), unit="numbers", results=results)
+reasons = "; ".join(dict.fromkeys(why for why in ledger.loc[of_r2, "why"] if why))
+record("ledger.r2_why", f" ({reasons})" if reasons else "", unit="", results=results)
 
 # %% [markdown]
 # Of {val}`ledger.numbers` published numbers, {val}`ledger.reproduced` are reproduced, {val}`ledger.within` lie within the tolerance, {val}`ledger.differs` differ, and {val}`ledger.not_here` cannot be computed from the profile {val}`ledger.profile`.
@@ -60,13 +65,38 @@ record("ledger.profile", results.profile.name, unit="", results=results)
 # Numbers of evaluation cells may differ by 1 %.
 # Settings and draws need no data: those are checked in every profile.
 # Whether the published heat map shows means or medians over cells is not stated; ours are medians.
+#
+# ## Cells, draws and settings
 
 # %% tags=["hide-input"]
 shown = ledger.assign(
     ours=[f"{v:,.6g}" if v == v else "–" for v in ledger["ours"]], published=[f"{v:,.6g}" for v in ledger["published"]]
 )
-shown = shown[["what", "published", "ours", "tolerance", "unit", "verdict", "why", "source"]]
-shown.set_index("what").rename_axis("Number").rename(columns=str.capitalize).style.format({"Tolerance": "{:.3g}"})
+shown = shown[~of_r2][["what", "published", "ours", "tolerance", "verdict", "why", "source"]]
+shown.rename(columns={"what": "number"}).rename(columns=str.capitalize).style.format({"Tolerance": "{:,.6g}"}).hide()
+
+# %% [markdown]
+# ## The draft heat map
+#
+# Its {val}`ledger.r2` values of R² on the Blood Baseline: ours, in brackets the published one, and the verdict: ✓ reproduced, ≈ within the tolerance, ✗ differs, – not computable here{val}`ledger.r2_why`.
+
+# %% tags=["hide-input"]
+marks = {"reproduced": "✓", "within tolerance": "≈", "differs": "✗", "not computable here": "–"}
+heat = ledger[of_r2]
+heat = heat.assign(
+    text=[
+        (f"{r.ours:.2f} " if r.ours == r.ours else "") + f"({r.published:.2f}) {marks[r.verdict]}"
+        for r in heat.itertuples()
+    ],
+    mixture=heat["number"].str.split(".").str[2],
+    evaluation=heat["number"].str.split(".").str[1],
+)
+heat = heat.pivot(index="mixture", columns="evaluation", values="text").loc[
+    heat["mixture"].unique(), heat["evaluation"].unique()
+]
+heat.rename(index=lambda m: style.mixture_label(m, profile=paper)).rename(
+    columns=lambda e: style.evaluation_label(e, profile=paper)
+).rename_axis(index="Mixture", columns=None).reset_index().style.hide()
 
 # %% [markdown]
 # A change of a verdict fails a test until the record of verdicts is renewed on purpose.

@@ -87,13 +87,27 @@ def test_verdicts(low, high, above, expected):
 
 
 def test_what_a_profile_lacks_is_not_computable(profile):
-    bare = profile.model_copy(update={"added": {"bone_marrow": profile.added["bone_marrow"]}})
-    table = judge(scores(), bare, baseline="blood", trained_types={"not labelled"}, resamples=5).set_index("claim")
+    evaluations = {name: e for name, e in profile.evaluations.items() if name != "blood"}
+    bare = profile.model_copy(
+        update={"added": {"bone_marrow": profile.added["bone_marrow"]}, "evaluations": evaluations}
+    )
+    table = judge(
+        scores().query("evaluation != 'blood'"), bare, baseline="blood", trained_types={"not labelled"}, resamples=5
+    ).set_index("claim")
     assert set(table["verdict"]) == {"not computable"}
     assert "no such atlas" in table.loc["tf_atlas", "why"]
     assert "no malignant cells" in table.loc["cancer", "why"]
     assert "no evaluation cell has a cell type" in table.loc["unseen", "why"]
     assert set(table.index) == set(CLAIMS)
+
+
+def test_without_cell_types_the_set_of_the_same_name_stands_for_what_was_seen(profile):
+    table = judge(scores(), profile, baseline="blood", trained_types={"not labelled"}, resamples=5)
+    row = table.set_index("claim").loc["unseen"]
+    medians = scores().query("mixture == 'blood'").groupby(["evaluation", "seed"])["r2"].median()
+    expected = medians["blood"].mean() - medians["neurons"].mean()
+    assert row["value"] == pytest.approx(expected)
+    assert row["about"] == "blood (training cells without cell types), and neurons"
 
 
 def test_a_stand_in_is_named(profile):

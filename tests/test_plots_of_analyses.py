@@ -57,6 +57,15 @@ def comparison():
     return pd.DataFrame(rows)
 
 
+def test_umaps_by_set(profile):
+    table = plots_latent.label_models(umap_table(), profile)
+    # More types than colours: the two rarest are grey.
+    table["cell_type"] = [f"type {min(i % 18, 9)}" for i in range(len(table))]
+    fig = redrawn(plots_latent.umaps_by_set, table)
+    assert {"AML", "Neurons", "Blood", "Blood + TF atlas", "type 9", "other"} <= texts(fig)
+    assert len(fig.axes) == 2 * 3
+
+
 def test_umaps(profile):
     table = plots_latent.label_models(umap_table(), profile)
     fig = redrawn(lambda t: plots_latent.umaps(t, profile), table)

@@ -63,3 +63,9 @@ def test_wall_time_is_papermills(tmp_path):
     assert wall_time(path) == 3.5
     path.write_text(json.dumps({"metadata": {}}))
     assert wall_time(path) is None
+
+
+def test_what_differs_from_the_run_is_said(run):
+    assert describe(run, made={"seeds": [7]}) == describe(run) | {"seeds": [7]}
+    with pytest.raises(ValueError, match="has no seed; it has notebook, profile"):
+        describe(run, made={"seed": 7})

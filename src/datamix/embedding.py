@@ -210,12 +210,12 @@ def _interval(name: str, values: Array) -> dict[str, float]:
 
 
 def umap_positions(latents: pd.DataFrame, mixtures: list[str], *, cells: int = 500, seed: int = 0) -> pd.DataFrame:
-    """Lay the evaluation cells of a few models out in two dimensions, each model on its own.
+    """Lay evaluation cells out in two dimensions as a few models place them, each model on its own.
 
     Parameters
     ----------
     latents
-        A row a (mixture, evaluation, cell) of one seed, with `z_0`, `z_1` ….
+        A row a (mixture, evaluation, cell) of one seed, of one evaluation set or several, with `z_0`, `z_1` ….
     mixtures
         The models.
     cells

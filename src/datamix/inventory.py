@@ -234,6 +234,8 @@ def uses(profile: Profile, manifest: Manifest) -> dict[str, list[Use]]:
     found += [(table, every, "reference, gene names") for table in tables if table is not None]
     if profile.gene_sets is not None:
         found.append((profile.gene_sets, "", "reference, gene sets"))
+    if profile.geneformer is not None and profile.geneformer.dictionaries is not None:
+        found.append((profile.geneformer.dictionaries, "", "reference, tokens of Geneformer"))
     of: dict[str, list[Use]] = {}
     for dataset_id, figures, role in found:
         of.setdefault(dataset_id, []).append(Use(figures, role))

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,16 @@ class Panel:
         }
 
 
-def save_panel(fig: Figure, name: str, *, data: pd.DataFrame, alt: str, caption: str, results: Run) -> Panel:
+def save_panel(
+    fig: Figure,
+    name: str,
+    *,
+    data: pd.DataFrame,
+    alt: str,
+    caption: str,
+    results: Run,
+    made: Mapping[str, Any] | None = None,
+) -> Panel:
     """Write a panel's five files, `panels/fig<name>.{svg,pdf,png,csv,json}`; the same inputs give the same bytes.
 
     Parameters
@@ -73,6 +83,8 @@ def save_panel(fig: Figure, name: str, *, data: pd.DataFrame, alt: str, caption:
         The caption, in Markdown; `{val}` may stand in it.
     results
         The notebook's run.
+    made
+        What of the panel's provenance is not that of the run, such as its `seeds`: see `datamix.provenance.describe`.
 
     Returns
     -------
@@ -104,7 +116,7 @@ def save_panel(fig: Figure, name: str, *, data: pd.DataFrame, alt: str, caption:
             "alt": panel.alt,
             "size_mm": [width, height],
             "files": {suffix: panel.path(suffix).name for suffix in ("svg", "pdf", "png", "csv", "json")},
-            **describe(results),
+            **describe(results, made=made),
         },
     )
     plt.close(fig)

@@ -70,6 +70,7 @@ def distance(table: pd.DataFrame, profile: Profile) -> Figure:
     The figure, 183 mm wide: filled points as trained, open ones with the type left out, joined to the same type.
     """
     fig, ax = style.figure(width=style.WIDE, height=85)
+    left_out = []
     for evaluation, part in table.groupby("evaluation", sort=False):
         colour = style.colour(str(evaluation), profile=profile)
         trained = part[part["seen"] == "as trained"].set_index("cell_type")[["distance", "r2"]].T.to_dict("list")
@@ -80,12 +81,30 @@ def distance(table: pd.DataFrame, profile: Profile) -> Figure:
             if row.seen == "left out" and row.cell_type in trained:
                 x, y = trained[row.cell_type]
                 ax.plot([x, row.distance], [y, row.r2], color=colour, linestyle=":", linewidth=0.8, zorder=0)
-                ax.annotate(
-                    row.cell_type, (row.distance, row.r2), xytext=(4, -2), textcoords="offset points", fontsize=5
-                )
+        left_out.append(part[part["seen"] == "left out"])
+    labels = pd.concat(left_out)
+    for row, y in zip(labels.itertuples(), _apart(labels), strict=True):
+        ax.annotate(
+            row.cell_type, (row.distance, row.r2), xytext=(row.distance + 0.012 * table["distance"].max(), y),
+            fontsize=5, va="center",
+        )  # fmt: skip
     names = table.drop_duplicates("evaluation").set_index("evaluation")["evaluation_label"]
     handles = [Line2D([], [], linestyle="", marker="o", color=style.colour(e, profile=profile)) for e in names.index]
     handles += [Line2D([], [], linestyle="", marker="o", color="black", markerfacecolor="white")]
     fig.legend(handles, [*names, "type left out"], loc="outside lower center", ncols=len(handles))
     ax.set(xlabel="Distance to the nearest cell type in training", ylabel="Median R²", ylim=(0, None), xlim=(0, None))
     return fig
+
+
+def _apart(points: pd.DataFrame) -> list[float]:
+    """Return heights for labels beside points, near ones moved apart; in the order of the points."""
+    near, step = 0.1 * points["distance"].max(), 0.022
+    placed: dict[int, tuple[float, float]] = {}
+    order = points["r2"].to_numpy().argsort(kind="stable")
+    for i in order:
+        x, y = points["distance"].iloc[i], points["r2"].iloc[i]
+        for other_x, other_y in sorted(placed.values(), key=lambda place: place[1]):
+            if abs(x - other_x) < near and y < other_y + step:
+                y = other_y + step
+        placed[int(i)] = (x, y)
+    return [placed[i][1] for i in range(len(points))]

@@ -49,6 +49,41 @@ def umaps(table: pd.DataFrame, profile: Profile) -> Figure:
     return fig
 
 
+def umaps_by_set(table: pd.DataFrame) -> Figure:
+    """Draw the cells of each evaluation set laid out by UMAP, a row a set and a column a model, coloured by cell type.
+
+    Parameters
+    ----------
+    table
+        A row a (evaluation, mixture, cell): `evaluation_label`, `mixture_label`, `cell_type`, `x`, `y`.
+
+    Returns
+    -------
+    The figure, 183 mm wide; the points are rasterised. The eight most frequent types of a set have colours of their
+    own, the others are grey.
+    """
+    sets, models = table["evaluation_label"].unique(), table["mixture_label"].unique()
+    fig, axes = style.figure(width=style.WIDE, height=12 + 33 * len(sets), nrows=len(sets), ncols=len(models) + 1,
+                             squeeze=False, width_ratios=[*[1] * len(models), 0.7])  # fmt: skip
+    for row, evaluation in zip(axes, sets, strict=True):
+        of_set = table[table["evaluation_label"] == evaluation]
+        types = of_set["cell_type"].value_counts().index
+        colours = dict(zip(types[:8], style.EIGHT, strict=False))
+        for ax, model in zip(row, models, strict=False):
+            part = of_set[of_set["mixture_label"] == model]
+            shown = part["cell_type"].map(lambda name, c=colours: c.get(name, style.NEUTRAL))
+            ax.scatter(part["x"], part["y"], c=shown, s=3, linewidths=0, rasterized=True)
+            ax.set(xticks=[], yticks=[], box_aspect=1)
+        row[0].set_ylabel(evaluation, fontsize=7)
+        row[-1].axis("off")
+        labels = [*colours, "other"] if len(types) > len(colours) else [*colours]
+        handles = [Line2D([], [], linestyle="", marker="o", color=colours.get(t, style.NEUTRAL)) for t in labels]
+        row[-1].legend(handles, labels, loc="center left", fontsize=5, handletextpad=0.2, borderaxespad=0)
+    for ax, model in zip(axes[0], models, strict=False):
+        ax.set_title(model)
+    return fig
+
+
 def uniqueness_matrices(table: pd.DataFrame) -> Figure:
     """Draw the uniqueness of each mixture given each other one, a matrix an evaluation set.
 
@@ -110,7 +145,7 @@ def what_is_added(table: pd.DataFrame, profile: Profile) -> Figure:
     Returns
     -------
     The figure, 183 mm wide: filled points what the mixture has and the baseline has not, open ones the reverse; grey
-    the range between two seeds.
+    the range between two seeds. Intervals that go far beyond all points, as those of a few cells do, are cut off.
     """
     sets = table["evaluation"].unique()
     mixtures = table.drop_duplicates("mixture")
@@ -129,7 +164,9 @@ def what_is_added(table: pd.DataFrame, profile: Profile) -> Figure:
             ax.plot(row.uniqueness, y, "o", color=colour, markersize=3, markerfacecolor="white" if lost else colour)
         ax.set_title(part["evaluation_label"].iloc[0])
     axes[0, 0].set_yticks(range(len(mixtures)), mixtures["mixture_label"].tolist())
-    axes[0, 0].set(ylim=(len(mixtures) - 0.4, -0.6), xlim=(0, None))
+    points = table[["uniqueness", "band_high"]].to_numpy(dtype=float)
+    right = min(float(table["high"].max()), 1.5 * float(points.max()))
+    axes[0, 0].set(ylim=(len(mixtures) - 0.4, -0.6), xlim=(0, 1.05 * right))
     fig.supxlabel("Uniqueness (share of one latent space that the other does not predict)", fontsize=6)
     handles = [
         Line2D([], [], linestyle="", marker="o", color="black", markerfacecolor="black"),

@@ -10,7 +10,18 @@ from typing import Any, Protocol
 from datamix.files import read_json
 from datamix.profile import Profile, project_root
 
-PACKAGES = ("datamix", "torch", "scvi-tools", "scanpy", "anndata", "numpy", "pandas", "matplotlib")
+PACKAGES = (
+    "datamix",
+    "torch",
+    "scvi-tools",
+    "transformers",
+    "datasets",
+    "scanpy",
+    "anndata",
+    "numpy",
+    "pandas",
+    "matplotlib",
+)
 """The packages on which numbers and figures depend."""
 
 
@@ -80,18 +91,31 @@ def redraw_command(run: Run) -> str:
     return f"make figure FIG={run.notebook} PROFILE={run.profile.name}"
 
 
-def describe(run: Run) -> dict[str, Any]:
+def describe(run: Run, *, made: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Describe what made a result, for a JSON file beside it.
 
     Wall time is not part of it, so that the same inputs give the same bytes: `wall_time` reads it from the notebook.
+
+    Parameters
+    ----------
+    run
+        The notebook's run.
+    made
+        Entries that differ from what the run says of itself: `seeds` where only some models are shown, or all that
+        describes the run of which recorded tables are shown.
 
     Returns
     -------
     `notebook`, `profile`, `protocol`, `simulated`, `commit`, `datasets` (id and 8 digits of the hash each), `seeds`,
     `versions` and `command`.
+
+    Raises
+    ------
+    ValueError
+        If `made` has an entry that no description has.
     """
     profile = run.profile
-    return {
+    described = {
         "notebook": run.notebook,
         "profile": profile.name,
         "protocol": profile.protocol,
@@ -102,6 +126,10 @@ def describe(run: Run) -> dict[str, Any]:
         "versions": versions(),
         "command": redraw_command(run),
     }
+    if unknown := set(made or ()) - set(described):
+        msg = f"A description of what made a result has no {', '.join(sorted(unknown))}; it has {', '.join(described)}."
+        raise ValueError(msg)
+    return described | dict(made or {})
 
 
 def wall_time(notebook: Path) -> float | None:

@@ -39,6 +39,9 @@ _PALETTE = (
     "#117733", "#DDCC77", "#CC6677", "#AA4499", "#88CCEE", "#666666",
 )  # fmt: skip
 
+EIGHT = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#332288", "#999933")
+"""Colours of categories that are no sets, cell types say."""
+
 _SETTINGS: Any = {
     # DejaVu Sans comes with matplotlib, so that every machine sets the same letters.
     "font.family": "sans-serif",

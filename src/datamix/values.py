@@ -119,7 +119,10 @@ class Values(Mapping[str, Value]):
         except ValueError as error:
             msg = f"'{expression}': format {spec!r} does not fit {content!r} ({error})."
             raise DatamixError(msg, fix="use a Python format, such as .2f, ,d or .0%") from error
-        return text if isinstance(content, str) else re.sub(r"^-(?=\d)", "−", text)
+        if isinstance(content, str):
+            return text
+        text = re.sub(r"^-(?=[0.]*\D*$)", "", text)  # -0.001 rounds to 0.00, not to -0.00
+        return re.sub(r"^-(?=\d)", "−", text)
 
 
 class UnknownValueError(DatamixError, KeyError):

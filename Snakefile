@@ -52,6 +52,8 @@ def needs(notebook):
     known["fig4"] = [*scores, f"{OUT}/corpora/gene_sets.csv", *(f"{OUT}/scores/genes/{part}" for part in parts)]
     known["claims"] = [*scores, *(f"{OUT}/scores/held_out/{part}" for part in parts)]
     known["ledger"] = [*scores, *corpora(profile.datasets)]
+    known["real_cells"] = sorted(map(str, Path("recorded").glob("*/provenance.json")))
+    known["claims"] += known["real_cells"]
     if notebook == "geneformer" and profile.geneformer is not None:
         return [*scores, f"{OUT}/geneformer/scores.parquet"]
     return known.get(notebook, scores)
@@ -66,6 +68,7 @@ def draws_with(notebook):
     known["fig4"] = ["programs", "key_genes", "plots_programs", "simulated_truth", "summary"]
     known["claims"] = ["claims", "held_out", "plots_claims", "plots_latent", "recorded", "summary"]
     known["ledger"] = ["ledger", "summary"]
+    known["real_cells"] = ["plots", "plots_latent", "recorded"]
     return known.get(notebook, ["plots", "summary"])
 
 

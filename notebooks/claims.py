@@ -33,7 +33,7 @@ from datamix.files import replacing
 from datamix.held_out import by_type, trend, with_and_without
 from datamix.panels import save_panel
 from datamix.plots_latent import label_models
-from datamix.recorded import read_recorded
+from datamix.recorded import read_record, record_folder
 from datamix.results import Results
 from datamix.sources.labels import NOT_LABELLED
 from datamix.summary import published_r2
@@ -58,9 +58,7 @@ with replacing(results.folder / "claims.csv") as beside:
 
 # %% tags=["hide-input"]
 stated = pd.DataFrame([vars(claim) for claim in CLAIMS.values()])
-stated.set_index("finding")[["statistic", "rule"]].rename(
-    columns={"statistic": "Statistic", "rule": "Rule"}
-).rename_axis("Finding").style
+stated[["finding", "statistic", "rule"]].rename(columns=str.capitalize).style.hide()
 
 # %% [markdown]
 # ## Verdicts
@@ -74,8 +72,8 @@ titles = {
 }
 sources = [judged.assign(source=f"{results.profile.name} (this book)")]
 for other in ("demo", "mini", "paper"):
-    recorded = read_recorded(results.root, other, "claims") if other != results.profile.name else None
-    if recorded is not None:
+    if other != results.profile.name and record_folder(results.root, other).is_dir():
+        recorded = read_record(results.root, other).table("claims")
         sources.append(recorded.assign(source=f"{other} (recorded)"))
 published = published_claims(published_r2(baseline)).assign(source="draft heat map", verdict="no interval known")
 table = pd.concat([*sources, published], ignore_index=True)
@@ -103,16 +101,18 @@ shown = table.assign(
 )
 shown = shown[["title", "source", "number", "verdict", "about", "why"]].fillna("")
 shown.columns = ["Claim", "Source", "Statistic", "Verdict", "Measured on", "Note"]
-shown.sort_values(["Claim", "Source"], kind="stable").set_index(["Claim", "Source"]).style
+shown["Statistic"] = shown["Statistic"].str.replace("-", "−")
+shown = shown.sort_values("Claim", kind="stable")
+shown["Claim"] = shown["Claim"].mask(shown["Claim"].duplicated(), "")
+shown.style.hide()
 
 # %% tags=["remove-cell"]
 for row in judged.itertuples():
-    record(f"claims.{row.claim}.verdict", row.verdict, unit="", results=results)
+    stands_in = f" ({row.why})" if row.why and row.value == row.value else ""
+    record(f"claims.{row.claim}.verdict", f"{row.verdict}{stands_in}", unit="", results=results)
     ours = row.value == row.value
     text = f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})" if ours else f"not computable: {row.why}"
     record(f"claims.{row.claim}.text", text.replace("-", "−"), unit="difference of median R²", results=results)
-    stands_in = results.profile.missing.get("tf_atlas", row.why) if row.claim == "tf_atlas" and row.why else row.why
-    record(f"claims.{row.claim}.note", (stands_in or "none").rstrip("."), unit="", results=results)
 for row in published.itertuples():
     record(f"claims.{row.claim}.published", row.value, unit="difference of R²", results=results)
 record("claims.margin", MARGIN, unit="median R²", results=results)
@@ -125,8 +125,8 @@ record("claims.seeds", len(results.profile.seeds), unit="seeds", results=results
 #
 # 1. **Unseen cell types** are modelled poorly: {val}`claims.unseen.verdict`. The difference in median R² between cells of types that the training corpus has and the set out of distribution is: {val}`claims.unseen.text`; in the draft heat map, between blood and neurons, {val}`claims.unseen.published:.2f`.
 #    With one cell type left out of training: {val}`claims.left_out.verdict`. What the same cells lose against the model that has seen their type: {val}`claims.left_out.text`.
-# 2. **Malignant cells** in training do not necessarily help with unseen malignant cells: {val}`claims.cancer.verdict`. The smallest gain over the control on any cancer set is {val}`claims.cancer.text`; in the draft heat map {val}`claims.cancer.published:.2f`. Note: {val}`claims.cancer.note`.
-# 3. **The transcription-factor atlas** helps out of distribution: {val}`claims.tf_atlas.verdict`. The gain over the control is {val}`claims.tf_atlas.text`; in the draft heat map {val}`claims.tf_atlas.published:.2f`. Note: {val}`claims.tf_atlas.note`.
+# 2. **Malignant cells** in training do not necessarily help with unseen malignant cells: {val}`claims.cancer.verdict`. The smallest gain over the control on any cancer set is {val}`claims.cancer.text`; in the draft heat map {val}`claims.cancer.published:.2f`.
+# 3. **The transcription-factor atlas** helps out of distribution: {val}`claims.tf_atlas.verdict`. The gain over the control is {val}`claims.tf_atlas.text`; in the draft heat map {val}`claims.tf_atlas.published:.2f`.
 #
 # The first test compares cells of different types, which differ in more than in having been seen; the second compares the same cells under two models of equal size.
 #
@@ -178,7 +178,8 @@ record("claims.types", len(types[types["seen"] == "as trained"]), unit="cell typ
 # from datamix.results import Results
 #
 # results = Results("demo", notebook="mine")
-# judge(results.scores("blood"), results.profile, baseline="blood", trained_types={"monocyte", "B cell"})
+# scores = results.scores("blood")
+# judge(scores, results.profile, baseline="blood", trained_types={"monocyte", "B cell"})
 # ```
 
 # %% tags=["hide-input"]

@@ -5,7 +5,7 @@ import pytest
 from small_grid import small_grid
 
 from datamix import grid, recorded
-from datamix.errors import DatamixError
+from datamix.errors import DatamixError, NotInProfileError
 from datamix.files import read_json, write_json
 from datamix.profile import project_root
 from datamix.scores import collect_scores
@@ -30,29 +30,36 @@ def claims(root):
 
 
 def test_small_tables_are_kept_and_read_again(root):
-    assert recorded.read_recorded(root, "tiny", "claims") is None
+    with pytest.raises(NotInProfileError, match="no record of profile tiny"):
+        recorded.read_record(root, "tiny")
     table = claims(root)
     folder = recorded.write_record("tiny", root=root)
     assert folder == root / "recorded" / "tiny"
-    pd.testing.assert_frame_equal(recorded.read_recorded(root, "tiny", "claims"), table)
+    kept = recorded.read_record(root, "tiny")
+    pd.testing.assert_frame_equal(kept.table("claims"), table)
+    pd.testing.assert_frame_equal(kept.table("panels/fig2a"), pd.DataFrame({"x": [1]}))
+    assert kept.values["fig2.cells"].value == 150
     assert [p.name for p in (folder / "panels").iterdir()] == ["fig2a.csv"]
     assert [p.name for p in (folder / "values").iterdir()] == ["fig2.json"]
-    types = recorded.read_recorded(root, "tiny", "scores_by_type")
+    types = kept.table("scores_by_type")
     assert set(types["mixture"]) == {"blood", "other", "blood+blood", "blood+other"}
     assert types.groupby(["evaluation", "mixture"])["cells"].sum().loc["some"].eq(20).all()
-    assert set(read_json(folder / "provenance.json")["corpora"]) == {"a", "b", "e"}
+    assert [d["id"] for d in kept.described["datasets"]] == ["a", "b", "e"]
+    assert kept.described["profile"] == "tiny"
+    assert kept.described["command"] == "make record PROFILE=tiny"
     (folder / "left over").touch()
     recorded.write_record("tiny", root=root)
     assert not (folder / "left over").exists()
 
 
-def test_a_record_is_out_of_date_when_the_code_changes(root):
+@pytest.mark.parametrize("what", ["code", "settings"])
+def test_a_record_is_out_of_date_when_code_or_settings_change(root, what):
     claims(root)
     folder = recorded.write_record("tiny", root=root)
-    assert recorded.is_current(folder)
+    assert recorded.is_current(folder, root=root)
     made = read_json(folder / "provenance.json")
-    write_json(folder / "provenance.json", made | {"code": "0" * 64})
-    assert not recorded.is_current(folder)
+    write_json(folder / "provenance.json", made | {what: "0" * 64})
+    assert not recorded.is_current(folder, root=root)
 
 
 def test_without_claims_nothing_is_kept(root):
@@ -71,7 +78,6 @@ def test_a_record_is_small(root, monkeypatch):
 
 def test_what_is_recorded_here_was_made_by_this_code():
     folders = [path.parent for path in (project_root() / "recorded").glob("*/provenance.json")]
-    if not folders:
-        pytest.skip("nothing is recorded: make record PROFILE=mini")
+    assert "mini" in [folder.name for folder in folders]
     old = [folder.name for folder in folders if not recorded.is_current(folder)]
     assert not old, f"older than the code: make record PROFILE={' '.join(old)}"

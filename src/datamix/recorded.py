@@ -6,29 +6,69 @@ panels, and `provenance.json`, which says what code and data they came from.
 
 import hashlib
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from datamix.errors import DatamixError
+from datamix.errors import DatamixError, NotInProfileError
 from datamix.files import read_json, replacing, sha256, write_json
+from datamix.profile import read_profile
+from datamix.provenance import describe
 from datamix.results import Results
 from datamix.summary import by_cell_type
+from datamix.values import Values
 
 MADE_BY = (
-    "claims", "corpus", "embedding", "evaluation_cells", "fast_kernels", "fast_training", "grid", "key_genes", "latent",
-    "ldvae", "mixture", "posterior", "preparation", "programs", "readout", "reconstruction", "summary",
+    "claims", "corpus", "embedding", "evaluation_cells", "evaluation_sets", "fast_kernels", "fast_training", "grid",
+    "held_out", "key_genes", "latent", "ldvae", "mixture", "posterior", "preparation", "programs", "readout",
+    "reconstruction", "summary", "unseen",
 )  # fmt: skip
 """The modules that decide the numbers."""
 
+NOT_OF_THE_PROFILE = ("real_cells", "speed")
+"""Notebooks that show the same in every profile."""
+
 LARGEST = 2_000_000
 """Bytes that a profile's record may take."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A profile's record, as it is read."""
+
+    folder: Path
+    provenance: dict[str, Any]
+    """As `datamix.provenance.describe` returns it, and the hashes of `code` and `settings`."""
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What made it, as `datamix.provenance.describe` says it of a run."""
+        return {
+            key: self.provenance[key]
+            for key in ("profile", "protocol", "simulated", "commit", "datasets", "seeds", "versions", "command")
+        }
+
+    @property
+    def values(self) -> Values:
+        """The values that the profile's notebooks recorded."""
+        return Values.read(self.folder)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Read a table: `claims`, `scores_by_type`, or the source data of a panel, `panels/fig2a`."""
+        return pd.read_csv(self.folder / f"{name}.csv")
 
 
 def code_hash() -> str:
     """Hash the modules that decide the numbers of a record."""
     folder = Path(__file__).parent
     return hashlib.sha256("".join(sha256(folder / f"{name}.py") for name in MADE_BY).encode()).hexdigest()
+
+
+def settings_hash(profile: str, *, root: Path | None = None) -> str:
+    """Hash the settings of a profile."""
+    return hashlib.sha256(read_profile(profile, root).model_dump_json().encode()).hexdigest()
 
 
 def record_folder(root: Path, profile: str) -> Path:
@@ -55,18 +95,20 @@ def write_record(profile: str, *, root: Path | None = None) -> Path:
     DatamixError
         If there are no results, or the tables take more than 2 MB.
     """
-    results = Results(profile, notebook="record", reads=[], root=root)
+    results = Results(profile, notebook="record", root=root)
     (results.folder / "values" / "record.json").unlink()
     claims = results.folder / "claims.csv"
     if not claims.is_file():
         msg = f"{claims} does not exist: the claims of profile {profile} were not tested so far."
         raise DatamixError(msg, fix=f"make book PROFILE={profile}")
     target = record_folder(results.root, profile)
+    left_out = {*NOT_OF_THE_PROFILE, *(name for n in NOT_OF_THE_PROFILE for name in _panels_of(n, results.folder))}
     with replacing(target) as beside:
         for kind, pattern in (("panels", "*.csv"), ("values", "*.json")):
             (beside / kind).mkdir(parents=True)
             for path in sorted((results.folder / kind).glob(pattern)):
-                shutil.copy(path, beside / kind)
+                if path.stem not in left_out:
+                    shutil.copy(path, beside / kind)
         # Where single cells are drawn, the table is long, and not what a record is for.
         for path in (beside / "panels").iterdir():
             if path.stat().st_size > LARGEST / 20:
@@ -74,8 +116,11 @@ def write_record(profile: str, *, root: Path | None = None) -> Path:
         shutil.copy(claims, beside)
         types = [by_cell_type(results.scores(b)).assign(baseline=b) for b in results.profile.baselines]
         pd.concat(types).to_csv(beside / "scores_by_type.csv", index=False, float_format="%.5g", lineterminator="\n")
-        corpora = {d: sha256(results.layout.corpus(d)) for d in results.profile.datasets}
-        write_json(beside / "provenance.json", {"profile": profile, "code": code_hash(), "corpora": corpora})
+        made = describe(results, made={"command": f"make record PROFILE={profile}"}) | {
+            "code": code_hash(),
+            "settings": settings_hash(profile, root=root),
+        }
+        write_json(beside / "provenance.json", made)
         size = sum(path.stat().st_size for path in beside.rglob("*") if path.is_file())
         if size > LARGEST:
             msg = f"The record of {profile} would take {size:,} bytes, expected at most {LARGEST:,}."
@@ -83,13 +128,14 @@ def write_record(profile: str, *, root: Path | None = None) -> Path:
     return target
 
 
-def is_current(folder: Path) -> bool:
-    """Say whether a record was made by the code as it is now."""
-    return bool(read_json(folder / "provenance.json")["code"] == code_hash())
+def is_current(folder: Path, *, root: Path | None = None) -> bool:
+    """Say whether a record was made by the code, and with the settings of its profile, as they are now."""
+    made = read_json(folder / "provenance.json")
+    return bool(made["code"] == code_hash() and made["settings"] == settings_hash(made["profile"], root=root))
 
 
-def read_recorded(root: Path, profile: str, name: str) -> pd.DataFrame | None:
-    """Read a table of a profile's record.
+def read_record(root: Path, profile: str) -> Record:
+    """Read a profile's record.
 
     Parameters
     ----------
@@ -97,12 +143,18 @@ def read_recorded(root: Path, profile: str, name: str) -> pd.DataFrame | None:
         The project's folder.
     profile
         The profile that was recorded.
-    name
-        The table, such as `claims`.
 
-    Returns
-    -------
-    The table, or None where that profile has not been recorded.
+    Raises
+    ------
+    NotInProfileError
+        If that profile has not been recorded.
     """
-    path = record_folder(root, profile) / f"{name}.csv"
-    return pd.read_csv(path, keep_default_na=True) if path.is_file() else None
+    folder = record_folder(root, profile)
+    if not (folder / "provenance.json").is_file():
+        msg = f"There is no record of profile {profile} in recorded/."
+        raise NotInProfileError(msg, fix=f"make record PROFILE={profile}")
+    return Record(folder, read_json(folder / "provenance.json"))
+
+
+def _panels_of(notebook: str, folder: Path) -> list[str]:
+    return [path.stem for path in (folder / "panels").glob("*.json") if read_json(path)["notebook"] == notebook]

@@ -107,6 +107,41 @@ def test_a_reader_walks_from_the_index_to_figure_2(page, address):
     assert len(image.get_attribute("alt")) > 20
 
 
+@pytest.mark.parametrize(
+    ("title", "panel", "word"),
+    [
+        ("Figure 3", "3c", "seed-to-seed"),
+        ("Figure 4", "4b", "precision–recall"),
+        ("Figure 5", "5a", "Verdict"),
+        ("Figure 6", "6a", "real cells"),
+        ("Figure S7", "S7d", "Geneformer"),
+    ],
+)
+def test_the_later_figures_are_reached_shown_and_explained(page, address, title, panel, word):
+    page.goto(address)
+    page.locator(".bd-sidebar-primary").get_by_role("link", name=title).first.click()
+    figure = page.locator(f"figure#fig-{panel.lower()}")
+    picture = figure.locator("img")
+    picture.scroll_into_view_if_needed()
+    page.wait_for_load_state("networkidle")
+    assert picture.evaluate("picture => picture.complete && picture.naturalWidth") > 0
+    assert f"Figure {panel}." in figure.inner_text()
+    assert "make figure" in figure.inner_text()
+    assert word in page.locator("article").inner_text()
+    # A number that was not found would stand there as the role's source.
+    assert "{val}" not in page.locator("article").inner_text()
+    with page.expect_download() as waiting:
+        figure.get_by_role("link", name="source data (CSV)").click()
+    assert len(Path(waiting.value.path()).read_text().splitlines()) > 1
+
+
+def test_the_ledger_lists_every_published_number(page, address):
+    page.goto(address + "notebooks/ledger.html")
+    text = page.locator("article").inner_text()
+    assert text.count("(0.") + text.count("(0)") >= 50
+    assert "101,879" in text
+
+
 @pytest.mark.parametrize("width", [1400, 390])
 def test_every_page_is_whole(page, address, site, width):
     """No complaint (see `page`), every picture there and described, nothing wider than the screen, phone or desktop."""

@@ -83,7 +83,7 @@ def tiny(tmp_path_factory):
 
 def copy_project(folder: Path, *, profile: str) -> Project:
     """Copy the project's code to a folder, where a profile of this name will be run."""
-    for name in ("src", "notebooks", "book", "config"):
+    for name in ("src", "notebooks", "book", "config", "recorded"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "data_manifest.yaml", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)

@@ -62,7 +62,9 @@ def needs(notebook):
 def draws_with(notebook):
     """Return the modules that a notebook computes and draws with."""
     known = {"framework": ["diagrams"], "datasets": ["plots"], "speed": ["plots_benchmark"]}
-    known["protocols"] = ["plots_protocols", "protocol_faults", "protocol_files", "leakage"]
+    known["protocols"] = [
+        "plots_protocols", "protocol_faults", "protocol_files", "leakage", "geneformer/zero_shot",
+    ]  # fmt: skip
     known["geneformer"] = ["plots", "summary", "plots_geneformer", "geneformer/comparison", "geneformer/scores"]
     known["fig3"] = ["embedding", "latent", "plots_latent"]
     known["fig4"] = ["programs", "key_genes", "plots_programs", "simulated_truth", "summary"]
@@ -191,6 +193,7 @@ rule read_out:
     """Latent spaces and residuals of genes, of all models of one baseline and seed."""
     input:
         rules.train.output,
+        lambda w: f"{OUT}/models/{w.baseline}/seed{profile.model_seed(int(w.seed))}.json",
         corpora(e.dataset for e in profile.evaluations.values()),
         code=code("readout", "reconstruction", "posterior", "evaluation_cells", "evaluation_sets"),
     output:

@@ -50,18 +50,41 @@ OTHER = {"1": "X", "2": "Y"}
 ONE_SOURCE = {"train": "lab", "held": "lab"}
 
 
-def test_a_cell_in_training_stops_the_run(tmp_path):
-    layout = write(
-        tmp_path, {"train": TRAIN, "other": OTHER, "held": {"2": "M", "3": "N", "4": "O"}}, sources=ONE_SOURCE
-    )
+@pytest.mark.parametrize("protocol", ["corrected", "published"])
+def test_a_cell_in_training_stops_the_run(tmp_path, protocol):
+    corpora = {"train": TRAIN, "other": OTHER, "held": {"2": "M", "3": "N", "4": "O"}}
+    layout = write(tmp_path, corpora, sources=ONE_SOURCE, protocol=protocol)
     with pytest.raises(DatamixError) as error:
         require_no_leak(layout, blocks())
     assert error.value.problem == (
         "Evaluation set 'unseen' (held): 2 of its 3 cells are also in the training cells drawn from train (2, 3)."
     )
-    assert "config/tiny.yaml: evaluations.unseen.shares_cells_with: {train: <reason>}" in error.value.fix
+    line = "config/tiny.yaml: evaluations.unseen.shares_cells_with: {train: <reason>}"
+    assert (line in error.value.fix) == (protocol == "published")
     # Only what is drawn is trained on.
     require_no_leak(layout, blocks(rows=[0]))
+
+
+def test_a_known_leak_is_allowed_under_published_only(tmp_path, caplog):
+    """fault 4: the published atlas holds evaluation cells, which the profile names; nothing else passes."""
+    corpora = {"train": TRAIN, "other": {"4": "X", "5": "Y"}, "held": {"2": "M", "3": "N", "4": "O"}}
+    sources = ONE_SOURCE | {"other": "lab"}
+    allowed = {"shares_cells_with": {"train": "As published."}}
+    layout = write(tmp_path, corpora, sources=sources, protocol="published", evaluation=allowed)
+    found = require_no_leak(layout, blocks(other=[1]))
+    assert [(c.training, c.what, c.shared, c.reason) for c in found] == [
+        ("train", "cell", ("2", "3"), "As published."),
+        ("other", "cell", (), None),
+    ]
+    assert "2 of its 3 cells are also in the training cells drawn from train (2, 3). The profile allows it: As" in (
+        caplog.text
+    )
+    with pytest.raises(DatamixError, match=r"^Evaluation set 'unseen' \(held\): 1 of its 3 cells .* from other \(4\)"):
+        require_no_leak(layout, blocks())
+    layout = write(tmp_path, corpora, sources=sources, protocol="corrected", evaluation=allowed)
+    with pytest.raises(DatamixError, match=r"2 of its 3 cells .* from train \(2, 3\)") as error:
+        require_no_leak(layout, blocks(other=[1]))
+    assert "shares_cells_with" not in error.value.fix
 
 
 def test_names_mean_nothing_across_sources(tmp_path):

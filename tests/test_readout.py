@@ -5,6 +5,7 @@ from small_grid import small_grid
 
 from datamix import ldvae
 from datamix.corpus import read_corpus
+from datamix.layout import Layout
 from datamix.readout import read_out
 from datamix.results import Results
 
@@ -35,6 +36,25 @@ def test_drawn_cells_are_the_same_for_every_seed(layout):
     some = table[table["evaluation"] == "some"].groupby("seed")["cell"].agg(set)
     assert len(some[0]) == 20
     assert some[0] == some[1]
+
+
+def test_published_reads_out_the_models_of_the_first_seed(layout, tmp_path):
+    """fault 1: whatever the seed, the models of seed 0; its sample of the posterior still has the seed."""
+    for name in ("corpora", "models"):
+        (tmp_path / "results" / "tiny").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "results" / "tiny" / name).symlink_to(layout.folder / name)
+    published = Layout(tmp_path, layout.profile.model_copy(update={"protocol": "published"}))
+    for seed in (0, 1):
+        read_out(published, "blood", seed=seed, say=str)
+    tables = [pd.read_parquet(published.latents_of("blood", seed)) for seed in (0, 1)]
+    pd.testing.assert_frame_equal(*tables)
+    pd.testing.assert_frame_equal(tables[1], pd.read_parquet(layout.latents_of("blood", 0)))
+    ours = pd.read_parquet(layout.latents_of("blood", 1))
+    assert not np.allclose(tables[1].filter(like="z_"), ours.filter(like="z_"))
+    genes = [pd.read_parquet(published.gene_scores_of("blood", seed)) for seed in (0, 1)]
+    pd.testing.assert_frame_equal(genes[0], pd.read_parquet(layout.gene_scores_of("blood", 0)))
+    assert not genes[1].equals(genes[0])
+    assert not genes[1].equals(pd.read_parquet(layout.gene_scores_of("blood", 1)))
 
 
 def test_residuals_of_genes_explain_the_error(layout):

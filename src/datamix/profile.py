@@ -66,7 +66,7 @@ class Evaluation(_Settings):
     shares_donors_with: dict[str, str] = {}
     """Training datasets that may hold donors of this set, each with the reason; the leakage guard stops at others."""
     shares_cells_with: dict[str, str] = {}
-    """The same for cells: needed only to repeat the published faults."""
+    """The same for cells; counts under `published` only, to repeat its faults."""
 
 
 class Training(_Settings):

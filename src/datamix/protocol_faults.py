@@ -1,8 +1,8 @@
 """What each fault of the published scripts changes: both protocols run on small files made to show it.
 
-Readers, preparation and scores are the project's own, called once as `published` and once as `corrected`. Where the
-published way cannot be repeated (an order or a draw without a seed), two runs of it are shown beside two of ours. Where
-both protocols do the same, what is published is worked out here: faults 7 and 11.
+Readers, preparation and scores are the project's own, called once as `published` and once as `corrected`. The order of
+a set (fault 7) and draws without a seed (faults 8 and 12) cannot be repeated: two runs of the published way are shown
+beside two of ours, which a profile has under both protocols.
 """
 
 import os
@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -22,15 +23,17 @@ from scipy import sparse
 from datamix import protocol_files as files
 from datamix.corpus import read_corpus, shared_genes
 from datamix.errors import DatamixError
+from datamix.geneformer.zero_shot import draw_cells
 from datamix.layout import Layout
 from datamix.manifest import Manifest
+from datamix.mixture import Part
 from datamix.preparation import prepare
-from datamix.profile import Profile
+from datamix.profile import Geneformer, Profile
 from datamix.reconstruction import mean_profile_score
 from datamix.sources.blocks import Protocol
 from datamix.sources.brain_atlas import draw
 from datamix.sources.cancer_atlas import read_cancer_atlas
-from datamix.sources.perturb_seq import read_perturb_seq
+from datamix.sources.perturb_seq import assign_metadata, read_perturb_seq
 from datamix.sources.sctab import is_held_out
 
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
@@ -235,20 +238,55 @@ def _sign_of_r(_root: Path) -> Demonstration:
     return Demonstration(10, "cells predicted the wrong way round that pass for fits", whole=len(scores), **found)
 
 
+def screen_cells_that_differ() -> int:
+    """Read a simulated Perturb-seq screen, whose reference has another order than its batch, under both protocols.
+
+    Returns
+    -------
+    How many cells differ in name, target or counts: none, as long as cells are ordered by name before their metadata
+    are assigned (fault 11).
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        files.write_screen(Path(folder), cells=40)
+        one, other = (_read_screen(Path(folder), protocol) for protocol in PROTOCOLS)
+    same = (one.X != other.X).getnnz(axis=1) == 0
+    return int(
+        (~same | (one.obs_names != other.obs_names) | (one.obs["target"] != other.obs["target"]).to_numpy()).sum()
+    )
+
+
+def _read_screen(folder: Path, protocol: Protocol) -> AnnData:
+    names = {path.name: path for path in folder.iterdir()}
+    (block,) = read_perturb_seq(
+        names, reference="reference.h5ad", prefix="batch_{}_", cell_line="K562", protocol=protocol
+    )
+    return block
+
+
 def _metadata_by_position(root: Path) -> Demonstration:
     shown = root / "data" / "shown"
     files.write_screen(shown, cells=40)
-    names = {path.name: path for path in shown.iterdir()}
-    (block,) = read_perturb_seq(names, reference="reference.h5ad", prefix="batch_{}_", cell_line="K562")
-    values = files.counts(40)
-    number = block.obs["target"].str.removeprefix("target ").astype(int).to_numpy()  # cell i of the batch has target i
+    reference = ad.read_h5ad(shown / "reference.h5ad").obs
+    # Cell i of the batch has target i. The step is shown alone: before it, the scripts order cells by name.
+    in_batch = reference.iloc[reference["gene"].astype(str).str.removeprefix("target ").astype(int).argsort()]
 
-    def wrong(matrix: np.ndarray) -> int:
-        return int((matrix != values[number]).any(axis=1).sum())
+    def wrong(protocol: Protocol) -> int:
+        assigned = assign_metadata(in_batch.index, reference, protocol=protocol)["gene"].astype(str)
+        return int((assigned.to_numpy() != in_batch["gene"].astype(str).to_numpy()).sum())
 
-    # Published: the reference's columns are put, row by row, beside the batch's cells in the order of the batch.
-    found = {"published": wrong(values), "corrected": wrong(block.X.toarray())}
-    return Demonstration(11, "cells given another cell's target", whole=block.n_obs, **found)
+    return Demonstration(11, "cells out of order that get another's target", whole=len(reference), **_both(wrong))
+
+
+def _zero_shot_cells(_root: Path) -> Demonstration:
+    n, cells = Geneformer().evaluation_cells, Part("shown", np.arange(2_000))
+
+    def shared(protocol: Protocol) -> int:
+        # Two draws without a seed are as two draws with different ones.
+        seeds = (1, 2) if protocol == "published" else (0, 0)
+        one, two = (set(draw_cells(cells, n, seed=seed).rows.tolist()) for seed in seeds)
+        return len(one & two)
+
+    return Demonstration(12, "zero-shot cells that two draws have in common", whole=n, **_both(shared))
 
 
 def _neurons_in_the_atlas(root: Path) -> Demonstration:
@@ -273,5 +311,6 @@ _DEMONSTRATIONS: dict[int, Callable[[Path], Demonstration]] = {
     9: _studies_in_parts,
     10: _sign_of_r,
     11: _metadata_by_position,
+    12: _zero_shot_cells,
     13: _neurons_in_the_atlas,
 }

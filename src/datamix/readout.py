@@ -32,13 +32,14 @@ def read_out(layout: Layout, baseline: str, *, seed: int, say: Callable[[str], N
     baseline
         A name in the profile's baselines.
     seed
-        Chooses the models trained with that seed, and seeds the posterior sample of the residuals.
+        Chooses the models of that seed (see `Profile.model_seed`), and seeds the posterior sample of the residuals.
     say
         Called with a line of progress an evaluation set.
     """
     profile = layout.profile
     genes = pd.Index(read_genes(layout)["gene"])
-    models = {m.name: ldvae.load(layout.model(baseline, seed, m.name)) for m in list_mixtures(profile, baseline)}
+    trained = profile.model_seed(seed)
+    models = {m.name: ldvae.load(layout.model(baseline, trained, m.name)) for m in list_mixtures(profile, baseline)}
     latents, residuals = [], []
     for evaluation in profile.evaluations:
         cells = reconstruction.align(read_evaluation(layout, evaluation, seed=profile.seeds[0]), genes)

@@ -104,11 +104,18 @@ class Results:
         return self._of_all_seeds({seed: self.layout.held_out_of(baseline, seed) for seed in self.profile.seeds})
 
     def loadings(self, baseline: str) -> dict[tuple[str, int], pd.DataFrame]:
-        """Read the loadings of all models of a baseline: (mixture, seed) → genes × factors."""
+        """Read the loadings of all models of a baseline: (mixture, seed) → genes × factors.
+
+        Of the models that are evaluated for a seed: see `Profile.model_seed`.
+        """
         return {
-            (mixture, seed): pd.read_parquet(self._existing(folder / "loadings.parquet"))
-            for of, seed, mixture, folder in self._models()
-            if of == baseline
+            (mixture.name, seed): pd.read_parquet(
+                self._existing(
+                    self.layout.model(baseline, self.profile.model_seed(seed), mixture.name) / "loadings.parquet"
+                )
+            )
+            for seed in self.profile.seeds
+            for mixture in self.mixtures(baseline)
         }
 
     def gene_sets(self) -> pd.DataFrame:

@@ -148,6 +148,19 @@ def test_collect_and_read(layout, done):
     }  # fmt: skip
 
 
+def test_evaluation_cells_in_training_stop_the_run(layout):
+    """No token is written and no model is made of cells that it would be tested on."""
+    evaluations = {"leaking": layout.profile.evaluations["all"].model_copy(update={"dataset": "a"})}
+    leaking = Layout(layout.root, layout.profile.model_copy(update={"evaluations": evaluations}))
+    run = Run(layout, "blood", "blood", seed=7)
+    with pytest.raises(
+        DatamixError, match=r"Evaluation set 'leaking' \(a\): 80 of its 170 cells are also in the training"
+    ):
+        run_mixture(leaking, "blood", "blood", seed=7)
+    assert not run.folder.exists()
+    assert not run.tokens.exists()
+
+
 def test_what_is_not_in_the_profile(layout):
     without = Layout(
         layout.root, layout.profile.model_copy(update={"geneformer": None, "missing": {"geneformer": "Why."}})

@@ -122,3 +122,25 @@ def test_column_number_out_of_range(tmp_path):
         file["X/indices"][0] = 30
     with open_h5ad(path) as file, pytest.raises(DatamixError, match="X/indices does not fit"):
         read_rows(file, np.arange(3))
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_names_of_some_rows(tmp_path, legacy):
+    with open_h5ad(write(tmp_path / "x.h5ad", legacy=legacy)) as file:
+        for rows in (np.arange(97), np.array([3, 4, 50, 96]), np.array([], int)):
+            assert read_names(file, "obs", rows=rows).tolist() == [CELLS[i] for i in rows]
+
+
+def test_text_that_repeats_is_held_once(tmp_path, monkeypatch):
+    """Also across the pieces in which a column is read that is stored as plain text, not as categories."""
+    monkeypatch.setattr(h5_blocks, "NAMES_AT_A_TIME", 10)
+    path = write(tmp_path / "x.h5ad")
+    long = [f"cell type {kind}" for kind in KIND]
+    with h5py.File(path, "r+") as file:
+        column = file["obs"].create_dataset("text", data=np.array(long, dtype=object), dtype=h5py.string_dtype())
+        column.attrs.update({"encoding-type": "string-array", "encoding-version": "0.2.0"})
+    with open_h5ad(path) as file:
+        found = read_columns(file, "obs", ["text"])["text"]
+        assert found.tolist() == ad.io.read_elem(file["obs/text"]).tolist()
+    assert found.tolist() == long
+    assert len({id(value) for value in found}) == 2

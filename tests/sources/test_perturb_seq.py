@@ -1,6 +1,8 @@
 import logging
 
+import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 import scanpy as sc
 from layouts import (
@@ -15,7 +17,7 @@ from layouts import (
 )
 
 from datamix.errors import DatamixError
-from datamix.sources.perturb_seq import gem_group_of_rank, read_perturb_seq
+from datamix.sources.perturb_seq import assign_metadata, gem_group_of_rank, read_perturb_seq
 
 G = 10
 IDS, SYMBOLS = ensembl_ids(G), [f"GENE{i}" for i in range(G)]
@@ -84,6 +86,53 @@ def check(experiment, blocks, cell_line="K562"):
 def test_cells_of_the_reference_with_all_genes(k562):
     check(k562, k562.read())
     assert [p.name for p in sorted(k562.folder.iterdir())] == ["mex", "reference.h5ad"]  # the spool is gone
+
+
+def collated(experiment):
+    """What the published scripts do, with scanpy and anndata: keep, concatenate, order by name, assign by position."""
+    reference = ad.read_h5ad(experiment.files["reference.h5ad"])
+    batches = []
+    for i, group in experiment.groups.items():
+        batch = sc.read_10x_mtx(experiment.folder / "mex", prefix=experiment.stem.format(i), cache=False)
+        codes = batch.obs_names.str.split("-").str[0]
+        wanted = reference.obs_names[reference.obs["gem_group"] == group].str.split("-").str[0]
+        batch.obs_names = codes + f"-{group}"
+        batches.append(batch[codes.isin(wanted)].copy())
+    cells = ad.concat(batches)[reference.obs_names].copy()
+    assert cells.obs_names.equals(reference.obs_names)  # printed there
+    cells.obs = reference.obs
+    return cells[cells.obs["gene"] != "non-targeting"]
+
+
+@pytest.mark.parametrize("protocol", ["published", "corrected"])
+def test_protocols_give_the_cells_of_the_published_scripts(k562, protocol):
+    """fault 11: by position or by name, metadata are of the right cells, because these are in order by then."""
+    blocks = k562.read(protocol=protocol)
+    check(k562, blocks)
+    counts, obs, _ = together(blocks)
+    expected = collated(k562)
+    assert obs.index.tolist() == expected.obs_names.tolist()
+    assert obs["target"].tolist() == expected.obs["gene"].tolist()
+    assert (counts == expected.X.toarray()).all()
+
+
+@pytest.mark.parametrize("protocol", ["published", "corrected"])
+def test_metadata_of_cells_out_of_order(protocol, caplog):
+    caplog.set_level(logging.INFO, logger="datamix")
+    reference = pd.DataFrame({"target": ["X", "Y", "Z"]}, index=["A-1", "C-1", "G-1"])
+    names = pd.Index(["G-1", "A-1", "C-1"])
+    found = assign_metadata(names, reference, protocol=protocol)
+    if protocol == "published":
+        assert found["target"].tolist() == ["X", "Y", "Z"]
+        assert found.index.tolist() == reference.index.tolist()
+        assert "Names of cells and reference agree: False." in caplog.text
+        with pytest.raises(DatamixError, match=r"2 cells cannot take the 3 rows .* by position"):
+            assign_metadata(names[:2], reference, protocol=protocol)
+    else:
+        assert found["target"].tolist() == ["Z", "X", "Y"]
+        assert found.index.tolist() == names.tolist()
+        with pytest.raises(DatamixError, match=r"1 of 3 cells are not in the reference, among them G-1\."):
+            assign_metadata(names, reference.iloc[:2], protocol=protocol)
 
 
 def test_layout_against_scanpy(k562):

@@ -10,6 +10,7 @@ import miniature
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from conftest import copy_project
 
 from datamix import preparation
@@ -24,14 +25,14 @@ DATASETS = read_profile(str(miniature.Path(__file__).parents[2] / "config" / "pa
 
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory):
-    """The paper profile in miniature, corrected, run to the end once; and the published protocol, down to corpora."""
+    """The paper profile in miniature, corrected, run to the end once; and the published protocol, down to scores."""
     project = copy_project(tmp_path_factory.mktemp("miniature"), profile="miniature_corrected")
     miniature.write_files(project.folder / "data")
     for protocol in ("corrected", "published"):
         miniature.write_profile(project.folder, protocol=protocol)
     project.snakemake(f"results/{project.profile}/site/index.html")
     project.profile = "miniature_published"
-    project.snakemake("results/miniature_published/corpora/genes.csv", *corpora("miniature_published"))
+    project.snakemake("results/miniature_published/scores/reconstruction.parquet", *corpora("miniature_published"))
     project.profile = "miniature_corrected"
     return project
 
@@ -90,11 +91,36 @@ def test_protocols_choose_other_cells(paper):
     assert not donors["corrected"][0] & donors["corrected"][1]
 
 
-def test_published_training_stops_at_the_leak(paper):
-    output = paper.datamix("train", "atlas", "--seed", "0", "--profile", "miniature_published", ok=False)
+def test_published_runs_down_to_scores_with_its_faults(paper):
+    """It trains on evaluation cells (fault 4), as the profile says; and seed 1 has the models of seed 0 (fault 1)."""
+    path = paper.folder / "results" / "miniature_published" / "scores" / "reconstruction.parquet"
+    scores = pd.read_parquet(path).set_index(["baseline", "mixture", "evaluation", "cell", "seed"])
+    assert len(scores) == scores.index.droplevel("seed").nunique() * 2
+    means = scores["r2_mean"].unstack("seed")  # of the posterior mean: no sample, so no trace of the seed
+    np.testing.assert_allclose(means[0], means[1])
+    assert not np.allclose(*(scores["r2"].unstack("seed")[seed] for seed in (0, 1)))
+    output = paper.datamix("train", "atlas", "--seed", "0", "--profile", "miniature_published")
     assert "Evaluation set 'bone_marrow' (sctab_bone_marrow_val): " in output
     assert "cells are also in the training cells drawn from sctab_atlas (900" in output
-    assert "evaluations.bone_marrow.shares_cells_with: {sctab_atlas: <reason>}" in output
+    assert "The profile allows it: As published: cells were compared by names" in output
+
+
+@pytest.mark.parametrize("protocol", ["published", "corrected"])
+def test_a_leak_that_is_not_allowed_stops_the_run(paper, protocol):
+    """Published: the profile no longer names it. Corrected: it does, to no avail (corpora are the published ones)."""
+    config = paper.folder / "config" / "miniature_published.yaml"
+    before = config.read_text()
+    profile = yaml.safe_load(before) | {"protocol": protocol}
+    if protocol == "published":
+        del profile["evaluations"]["bone_marrow"]["shares_cells_with"]
+    config.write_text(yaml.safe_dump(profile, sort_keys=False))
+    try:
+        output = paper.datamix("train", "atlas", "--seed", "0", "--profile", "miniature_published", ok=False)
+    finally:
+        config.write_text(before)
+    assert "cells are also in the training cells drawn from sctab_atlas (900" in output
+    line = "config/miniature_published.yaml: evaluations.bone_marrow.shares_cells_with: {sctab_atlas: <reason>}"
+    assert (line in output) == (protocol == "published")
 
 
 @pytest.mark.parametrize("seed", [0, 1, 7])

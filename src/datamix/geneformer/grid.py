@@ -172,7 +172,8 @@ def evaluate_mixture(
     seen = zero_shot.training_statistics(tokens, size=vocabulary.size)
     tables, embeddings = [], []
     for name, evaluation in run.layout.profile.evaluations.items():
-        part = _draw(evaluation_rows(run.layout, name, seed=run.seed), run.settings.evaluation_cells, seed=run.seed)
+        part = evaluation_rows(run.layout, name, seed=run.seed)
+        part = zero_shot.draw_cells(part, run.settings.evaluation_cells, seed=run.seed)
         cells = next(read_cells(run.layout, [part], vocabulary.genes))
         ranks = encode(cells, vocabulary, input_size=run.settings.input_size)
         unmasked = zero_shot.run_unmasked(model, ranks)
@@ -212,12 +213,6 @@ def _require_known(evaluation: Evaluation, lengths: np.ndarray) -> None:
     if not lengths.any():
         msg = f"No cell of {evaluation.label} ({evaluation.dataset}) has a gene of the vocabulary."
         raise DatamixError(msg, fix="check its gene ids in data_manifest.yaml")
-
-
-def _draw(part: Part, n: int, *, seed: int) -> Part:
-    if len(part.rows) <= n:
-        return part
-    return Part(part.dataset, np.sort(np.random.default_rng(seed).choice(part.rows, n, replace=False)))
 
 
 def _published(layout: Layout, dataset_id: str) -> Vocabulary:

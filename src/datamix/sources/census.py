@@ -1,7 +1,7 @@
 """Raw counts of scTab's cells straight from CELLxGENE Census, for files that hold normalised values.
 
-The package `cellxgene_census` is not part of the environment, and needs the network: this reader could not be run
-where it was written.
+The package `cellxgene_census` is not part of the environment, and needs the network: where this reader was written, it
+was run on a small stand-in for the package only.
 Source: CZI Cell Science Program 2025, doi 10.1093/nar/gkae1142.
 """
 
@@ -47,7 +47,7 @@ def read_census(
 
     Yields
     ------
-    Blocks as those of `read_sctab`.
+    Blocks as those of `read_sctab`, without `tissue_general` and `source_name`.
 
     Raises
     ------
@@ -69,15 +69,21 @@ def read_census(
                 obs_coords=np.sort(ids[piece]).tolist(),
                 var_coords=np.sort(joinid_of[table["gene"]].to_numpy()).tolist(),
             )
-            block.obs_names = block.obs["soma_joinid"].astype(str)
-            block.var_names = block.var["feature_id"].astype(str)
+            block.obs_names = block.obs["soma_joinid"].astype(str).to_numpy()
+            block.var_names = block.var["feature_id"].astype(str).to_numpy()
             names = [str(i) for i in ids[piece]]
             _require_all(names, block.obs_names, what="cell", version=census_version)
             block = block[names, table["gene"].tolist()]
             columns = {"cell_type": "cell_type", "donor_id": "donor", "dataset_id": "dataset", "assay": "assay"}
             obs = block.obs[[*columns]].rename(columns=columns).astype(str)
             counts = block.X.tocsr().astype(np.float32)
-            yield make_block(counts, obs=obs, var=table.set_index("gene"), raw_in=f"CELLxGENE Census {census_version}")
+            yield make_block(
+                counts,
+                obs=obs,
+                var=table.set_index("gene"),
+                raw_in=f"CELLxGENE Census {census_version}",
+                cells_in_all=len(ids),
+            )
 
 
 def _import_census() -> ModuleType:

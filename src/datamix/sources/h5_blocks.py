@@ -22,6 +22,8 @@ from datamix.sources.blocks import FETCH_AGAIN, count_blocks, cut, make_block, r
 
 SLAB_BYTES = 32 << 20
 """Bytes of X read at a time."""
+NAMES_AT_A_TIME = 1 << 14
+"""Rows of a column of text read at a time."""
 GAP = 1 << 16
 """CSR entries between two wanted rows that are read through rather than jumped over."""
 
@@ -138,9 +140,18 @@ def shape_of(file: h5py.File) -> tuple[int, int]:
     return n_cells, n_genes
 
 
-def read_names(file: h5py.File, axis: str) -> np.ndarray:
-    """Return the index of `obs` or `var` as text (n,)."""
-    return _as_text(read_elem(_index(file, axis)))
+def read_names(file: h5py.File, axis: str, *, rows: np.ndarray | None = None) -> np.ndarray:
+    """Return the index of `obs` or `var` as text: all of it (n,), or some rows, ascending (n_rows,).
+
+    As text, the names of millions of cells take hundreds of megabytes.
+    """
+    index = _index(file, axis)
+    if rows is None or not isinstance(index, h5py.Dataset):
+        names = _as_text(read_elem(index))
+        return names if rows is None else names[rows]
+    if not len(rows):
+        return np.empty(0, dtype=object)
+    return _as_text(index[int(rows[0]) : int(rows[-1]) + 1][rows - rows[0]])
 
 
 def read_columns(file: h5py.File, axis: str, columns: Sequence[str], *, optional: Sequence[str] = ()) -> pd.DataFrame:
@@ -277,8 +288,22 @@ def _column(table: h5py.Group, name: str) -> np.ndarray:
             categories = table["__categories"][name]
     if categories is not None:
         return _texts_of(column[:], _as_text(categories[:]))
+    if isinstance(column, h5py.Dataset) and h5py.check_string_dtype(column.dtype) is not None:
+        return _read_repeated(column)
     values = read_elem(column)
     return values if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" else _as_text(values)
+
+
+def _read_repeated(column: h5py.Dataset) -> np.ndarray:
+    """Read text of which many rows have the same, piece by piece, each different text once in memory."""
+    known: dict[Any, str] = {}
+    texts = np.empty(column.shape, dtype=object)
+    for start in range(0, len(texts), NAMES_AT_A_TIME):
+        piece = column[start : start + NAMES_AT_A_TIME]
+        for value in set(piece) - known.keys():
+            known[value] = _text(value)
+        texts[start : start + len(piece)] = [known[value] for value in piece]
+    return texts
 
 
 def _as_text(values: object) -> np.ndarray:

@@ -61,11 +61,12 @@ def read_h5ad(
         kept = np.ones(n_cells, dtype=bool)
         for column, values in (keep or {}).items():
             kept &= table[column].isin([str(value) for value in values]).to_numpy()
-        obs = pd.DataFrame({new: table[old].to_numpy() for new, old in named.items()}, index=read_names(file, "obs"))
+        obs = pd.DataFrame({new: table[old] for new, old in named.items()}, index=pd.RangeIndex(n_cells))
         var = pd.DataFrame(index=read_names(file, "var"))
         if symbol is not None:
             var["symbol"] = read_columns(file, "var", [symbol])[symbol].astype(str).to_numpy()
         wanted_rows = np.flatnonzero(kept)
         for start in range(skip * block_cells, len(wanted_rows), block_cells):
             rows = wanted_rows[start : start + block_cells]
-            yield AnnData(read_rows(file, rows), obs=obs.iloc[rows].copy(), var=var.copy())
+            names = read_names(file, "obs", rows=rows)  # of one block: those of all cells would take most of the memory
+            yield AnnData(read_rows(file, rows), obs=obs.iloc[rows].set_axis(names), var=var.copy())

@@ -18,7 +18,7 @@ import pandas as pd
 from anndata import AnnData
 
 from datamix.errors import DatamixError
-from datamix.sources.blocks import FETCH_AGAIN, cut, make_block, require_cells, require_file
+from datamix.sources.blocks import FETCH_AGAIN, Protocol, cut, make_block, require_cells, require_file
 from datamix.sources.h5_blocks import open_h5ad, read_columns, read_names
 from datamix.sources.mex_batches import Batch, gather, read_batches
 
@@ -38,6 +38,7 @@ def read_perturb_seq(
     gem_groups: Literal["number", "overlap"] = "number",
     skip_batches: Sequence[int] = (),
     without_targets: Sequence[str] = ("non-targeting",),
+    protocol: Protocol = "corrected",
 ) -> Iterator[AnnData]:
     """Read the cells of a Perturb-seq experiment, with all genes, in the order of the reference.
 
@@ -60,6 +61,9 @@ def read_perturb_seq(
         Batches to leave out (Jurkat's 47 repeats 56).
     without_targets
         Leave out cells with these targets.
+    protocol
+        How a cell comes by its metadata (fault 11): see `assign_metadata`. Under both, the cells are first put into the
+        order of the reference by their names, as the published scripts do, so that both give the same cells.
 
     Yields
     ------
@@ -71,9 +75,10 @@ def read_perturb_seq(
     DatamixError
         If a file is damaged or lacks a column, batches cannot be matched, or a reference cell is in no batch.
     """
-    obs = _read_reference(require_file(files, reference), reference, cell_line)
+    table = _read_reference(require_file(files, reference), reference, cell_line)
     batches, var = read_batches(files, prefix, skip_batches)
-    found = _locate(obs, batches, skipped=skip_batches, by_overlap=gem_groups == "overlap", path=files[reference])
+    found = _locate(table, batches, skipped=skip_batches, by_overlap=gem_groups == "overlap", path=files[reference])
+    obs = assign_metadata(found.index, table, protocol=protocol)
     rows = np.flatnonzero(~obs["target"].isin(without_targets))
     require_cells(rows, where=str(files[reference]), filters=f"gene not in {list(without_targets)}")
     spool = files[reference].parent / f".{files[reference].stem}.spool"
@@ -82,6 +87,43 @@ def read_perturb_seq(
         counts = gather(found.iloc[cells], found, batches, spool, n_genes=len(var))
         yield make_block(counts, obs=obs.iloc[cells], var=var, cells_in_all=len(rows))
     shutil.rmtree(spool, ignore_errors=True)
+
+
+def assign_metadata(names: pd.Index, reference: pd.DataFrame, *, protocol: Protocol) -> pd.DataFrame:
+    """Give cells the metadata that the reference has of them.
+
+    Parameters
+    ----------
+    names
+        Of the cells, `<16 nt>-<gem_group>` (n_cells,), each once.
+    reference
+        Indexed by name, a row a cell.
+    protocol
+        `corrected` looks each name up. `published` takes the rows of the reference as they come, whatever the names; a
+        log says whether they agree, and nothing else depends on it (fault 11).
+
+    Returns
+    -------
+    A row a cell, in the order of `names`, and indexed by them under `corrected`; under `published` it is the reference
+    itself, names included: a cell out of order gets the name, target and quality of another.
+
+    Raises
+    ------
+    DatamixError
+        If the reference lacks a cell, or, under `published`, has more or fewer: the scripts stop there, too.
+    """
+    if protocol == "published":
+        # fault 11: the published script prints whether the names are equal, and then assigns by position.
+        if len(names) != len(reference):
+            msg = f"{len(names)} cells cannot take the {len(reference)} rows of the reference by position."
+            raise DatamixError(msg, fix="set `protocol: corrected`, which looks each cell up by its name")
+        log.info("Names of cells and reference agree: %s.", names.equals(reference.index))
+        return reference.copy()
+    absent = names.difference(reference.index)
+    if len(absent):
+        msg = f"{len(absent)} of {len(names)} cells are not in the reference, among them {', '.join(absent[:5])}."
+        raise DatamixError(msg, fix="take the reference that belongs to these batches")
+    return reference.loc[names]
 
 
 def gem_group_of_rank(numbers: Sequence[int]) -> dict[int, int]:
@@ -125,10 +167,12 @@ def _read_reference(path: Path, name: str, cell_line: str) -> pd.DataFrame:
 def _locate(
     obs: pd.DataFrame, batches: list[Batch], *, skipped: Sequence[int], by_overlap: bool, path: Path
 ) -> pd.DataFrame:
-    """Find each reference cell: columns `batch` (its place in the list) and `row` (its place in the batch).
+    """Find each reference cell by its name, or fail: the published scripts stop at a missing one, too.
 
-    fault 11: the published scripts print whether names agree and then assign columns by position; here each cell is
-    found by its name, under both protocols, and one that is not found is an error.
+    Returns
+    -------
+    A row a cell, in the order of the reference: `batch` (its place in the list) and `row` (its place in the batch). The
+    index is its name, made of the batch's barcode and gem group.
     """
     barcode = obs.index.str.partition("-").get_level_values(0)
     group_of: dict[int, int] = {}
@@ -157,7 +201,11 @@ def _locate(
             f"{', '.join(missing.index[:5])} (gem groups {groups})."
         )
         raise DatamixError(msg, fix="download the missing batches; every reference cell must be found")
-    return found
+    names = np.empty(len(found), dtype=object)
+    for group, place in group_of.items():
+        inside = np.flatnonzero(found["batch"] == place)
+        names[inside] = [f"{code}-{group}" for code in batches[place].barcodes[found["row"].to_numpy()[inside]]]
+    return found.set_index(pd.Index(names))
 
 
 def _match(batch: Batch, barcode: pd.Index, gem_group: pd.Series) -> int:

@@ -22,7 +22,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE)
 SITE := results/$(PROFILE)/site/index.html
 
-.PHONY: book figure test lint record clean clean-all env bench bench-data bench-geneformer
+.PHONY: book figure test lint record clean clean-all env bench record-bench bench-data bench-geneformer
 .DEFAULT_GOAL := book
 
 book: .venv/complete
@@ -48,6 +48,10 @@ record: .venv/complete
 
 bench: .venv/complete
 	@$(BIN)/python -m datamix.benchmark
+
+# Keep the last `make bench` with the project, for readers who have not measured: recorded/bench/.
+record-bench: .venv/complete
+	@$(BIN)/python -m datamix.benchmark --record
 
 # A dense file of 2.4 GB, then of twice that, in a temporary folder: memory and rate of its preparation.
 bench-data: .venv/complete

@@ -44,7 +44,7 @@ def corpora(datasets):
 def needs(notebook):
     """Return what a notebook reads; one that is not named here may read everything."""
     scores = [f"{OUT}/scores/reconstruction.parquet"]
-    measured = sorted(str(path) for path in Path("results/bench").glob("*.json"))
+    measured = sorted(str(path) for kept in ("results", "recorded") for path in Path(kept, "bench").glob("*.json"))
     known = {"framework": [], "speed": measured, "datasets": [f"{OUT}/corpora/genes.csv", *corpora(profile.datasets)]}
     known["protocols"] = known["datasets"]
     parts = [f"blood-seed{seed}.parquet" for seed in profile.seeds]
@@ -61,7 +61,7 @@ def needs(notebook):
 
 def draws_with(notebook):
     """Return the modules that a notebook computes and draws with."""
-    known = {"framework": ["diagrams"], "datasets": ["plots"], "speed": ["plots_benchmark"]}
+    known = {"framework": ["diagrams"], "datasets": ["plots"], "speed": ["plots_benchmark", "speed_targets", "measurement"]}
     known["protocols"] = [
         "plots_protocols", "protocol_faults", "protocol_files", "leakage", "geneformer/zero_shot",
     ]  # fmt: skip
@@ -158,7 +158,7 @@ rule train:
     input:
         f"{OUT}/corpora/genes.csv",
         corpora(profile.datasets),  # those for evaluation for the leakage guard
-        code=code("ldvae", "fast_training", "fast_kernels", "mixture", "leakage"),
+        code=code("ldvae", "fast_training", "fast_kernels", "stacked_training", "mixture", "leakage"),
     output:
         f"{OUT}/models/{{baseline}}/seed{{seed}}.json",
     params:
@@ -214,7 +214,10 @@ rule hold_out:
         rules.train.output,
         corpora(profile.training_datasets),
         corpora(e.dataset for e in profile.evaluations.values()),
-        code=code("unseen", "ldvae", "fast_training", "fast_kernels", "mixture", "reconstruction", "posterior"),
+        code=code(
+            "unseen", "ldvae", "fast_training", "fast_kernels", "stacked_training", "mixture", "reconstruction",
+            "posterior",
+        ),
     output:
         f"{OUT}/scores/held_out/{{baseline}}-seed{{seed}}.parquet",
     params:

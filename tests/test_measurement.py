@@ -6,7 +6,17 @@ import sys
 import numpy as np
 import pytest
 
-from datamix.measurement import Peak, in_processes, simulate, wait_for_others
+from datamix.errors import DatamixError, NotInProfileError
+from datamix.files import read_json, write_json
+from datamix.measurement import (
+    Peak,
+    in_processes,
+    read_benchmark,
+    record_benchmarks,
+    simulate,
+    wait_for_others,
+)
+from datamix.profile import project_root
 
 
 def test_simulated_counts_are_sparse_whole_and_repeatable():
@@ -36,3 +46,54 @@ def test_peak_memory_counts_what_was_freed_again():
         block = np.ones(8_000_000)
         del block
     assert 55 < peak.megabytes < 100
+
+
+def measured(seconds: float) -> dict:
+    hardware = {"processor": "p", "cores": 2, "device": "cpu"}
+    return {"hardware": hardware, "versions": {"torch": "2"}, "date": "2026-01-31", "commit": "0" * 40} | {
+        "rows": [{"seconds": seconds}]
+    }
+
+
+def test_this_machines_measurement_comes_before_the_record(tmp_path):
+    with pytest.raises(NotInProfileError, match=r"'training' is neither(.|\n)*make bench"):
+        read_benchmark(tmp_path, "training")
+    write_json(tmp_path / "recorded" / "bench" / "training.json", measured(2.0))
+    recorded = read_benchmark(tmp_path, "training")
+    assert (recorded["seconds"].tolist(), recorded.attrs["measured_here"]) == ([2.0], False)
+    assert (recorded.attrs["date"], recorded.attrs["hardware"]["processor"]) == ("2026-01-31", "p")
+    write_json(tmp_path / "results" / "bench" / "training.json", measured(1.0))
+    here = read_benchmark(tmp_path, "training")
+    assert (here["seconds"].tolist(), here.attrs["measured_here"]) == ([1.0], True)
+    # A file that does not say when and from what code is of an earlier version.
+    old = {key: value for key, value in measured(3.0).items() if key != "date"}
+    write_json(tmp_path / "results" / "bench" / "training.json", old)
+    assert read_benchmark(tmp_path, "training").attrs["measured_here"] is False
+
+
+def test_what_was_measured_is_kept(tmp_path):
+    bench = tmp_path / "results" / "bench"
+    write_json(bench / "old.json", {"rows": []})
+    with pytest.raises(DatamixError, match=r"no measurement in results/bench(.|\n)*make bench"):
+        record_benchmarks(tmp_path)
+    write_json(bench / "training.json", measured(1.0))
+    write_json(tmp_path / "recorded" / "bench" / "training.json", measured(2.0))
+    assert record_benchmarks(tmp_path) == ["training"]
+    assert [path.name for path in (tmp_path / "recorded" / "bench").iterdir()] == ["training.json"]
+    (bench / "training.json").unlink()
+    assert read_benchmark(tmp_path, "training")["seconds"].tolist() == [1.0]
+
+
+@pytest.mark.skipif(not (project_root() / "recorded" / "bench").is_dir(), reason="not recorded so far")
+def test_the_record_has_what_the_page_needs():
+    kept = {path.stem for path in (project_root() / "recorded" / "bench").glob("*.json")}
+    assert {"training", "together", "scoring", "optimum", "demo"} <= kept
+
+
+@pytest.mark.parametrize("path", sorted((project_root() / "recorded" / "bench").glob("*.json")), ids=lambda p: p.stem)
+def test_what_is_recorded_holds_numbers_only(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text) < 100_000
+    assert read_benchmark(project_root(), path.stem).attrs["versions"]
+    assert read_json(path)["simulated"] is True
+    assert not {word for word in ("/home", "/tmp", "/work", "/Users", "\\\\") if word in text}

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from datamix import plots_claims, plots_latent, plots_programs
+from datamix import plots_benchmark, plots_claims, plots_latent, plots_programs
 from datamix.profile import read_profile
 
 ADDED = ("blood", "bone_marrow", "tf_atlas")
@@ -163,3 +163,41 @@ def test_distance_joins_a_type_with_itself(profile):
     dotted = [line for line in fig.axes[0].lines if line.get_linestyle() == ":"]
     assert [line.get_xydata().tolist() for line in dotted] == [[[2, 0.6], [9, 0.4]]]
     assert "B cell" in texts(fig)
+
+
+def test_training_growth_leaves_out_what_was_not_measured():
+    table = pd.DataFrame(
+        [
+            {"grows": grows, "cells": c, "genes": g, "trainer": t, "rate": r, "low": 0.9 * r, "high": 1.2 * r}
+            | {"peak_mb": np.nan if t == "matrix products alone" else r / 100}
+            for grows, c, g in (("cells", 10_000, 5_000), ("cells", 40_000, 5_000), ("genes", 20_000, 15_000))
+            for t, r in (("stock", 2_000.0), ("ours", 9_000.0), ("matrix products alone", 12_000.0))
+        ]
+    )
+    fig = redrawn(plots_benchmark.training_growth, table)
+    assert [len(ax.containers) for ax in fig.axes] == [3, 3, 2]
+    assert {"Cells (5,000 genes)", "Genes (20,000 cells)", "matrix products alone"} <= texts(fig)
+    ours = fig.axes[0].containers[1].lines[0]
+    assert ours.get_xydata().tolist() == [[10_000, 9_000], [40_000, 9_000]]
+
+
+def test_every_way_to_train_ten_models_has_its_bar_and_number():
+    table = pd.DataFrame(
+        {"way": ["ours, a process a core", "stock at its defaults, one process"], "trainer": ["ours", "stock"]}
+        | {"seconds": [2.1, 15.4], "low": [2.0, 15.4], "high": [2.5, 15.4]}
+    )
+    fig = redrawn(plots_benchmark.ten_models, table)
+    assert {"2.1", "15.4", "stock at its defaults, one process"} <= texts(fig)
+    assert sorted(bar.get_width() for bar in fig.axes[0].patches) == [2.1, 15.4]
+
+
+def test_cost_of_scoring_and_held_out_bounds():
+    rows = [(c, w, s) for c in (10, 20) for w, s in (("published", 5.0), ("ours", 1.0))]
+    table = pd.DataFrame(rows, columns=["cells", "way", "seconds"]).assign(low=0.5, high=6.0, peak_mb=80.0)
+    fig = redrawn(plots_benchmark.scoring_cost, table)
+    assert [len(ax.containers) for ax in fig.axes] == [2, 2]
+    bounds = pd.DataFrame({"trainer": ["stock"] * 2 + ["ours"] * 2, "seed": [0, 1] * 2, "bound": [5.0, 7, 6, 8]})
+    bounds = bounds.assign(mean=[6.0, 6, 7, 7], standard_error=1.0)
+    fig = redrawn(plots_benchmark.held_out_bounds, bounds)
+    assert [line.get_xdata().tolist() for line in fig.axes[0].lines if len(line.get_xdata()) == 2][:1] == [[5.0, 7.0]]
+    assert {"stock", "ours"} <= texts(fig)

@@ -90,11 +90,107 @@ def test_models_of_other_sizes_are_refused():
         stacked_training.fit(models, seed=1, settings=Training(max_epochs=1), device=torch.device("cpu"))
 
 
+@pytest.fixture
+def stacked_here(monkeypatch):
+    """Stack on the CPU, as if it were a GPU."""
+    monkeypatch.setattr(ldvae, "stacking_device", lambda: torch.device("cpu"))
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    """Let a step of more than so many models fail as on a full GPU; returns how to set it."""
+
+    def hold(models: int) -> None:
+        step = StackedTrainer.step
+
+        def step_if_held(self, rows):
+            losses = step(self, rows)  # so that the attempt has changed what it can
+            if len(self.models) > models:
+                raise torch.cuda.OutOfMemoryError
+            return losses
+
+        monkeypatch.setattr(StackedTrainer, "step", step_if_held)
+
+    return hold
+
+
+def train_together(adatas, **more):
+    settings = Training(max_epochs=3, batch_size=32)
+    return dict(ldvae.train_together(list(adatas), adatas.get, seed=3, settings=settings, **more))
+
+
+def assert_same(models, others):
+    assert list(models) == list(others)
+    for name, model in models.items():
+        np.testing.assert_allclose(
+            model.get_loadings(), others[name].get_loadings(), rtol=1e-4, atol=LR / 10, err_msg=name
+        )
+
+
 def test_training_together_keeps_names_and_order():
     adatas = {"b": simulate(1), "a": simulate(2), "c": simulate(3, n_cells=60)}
-    settings = Training(max_epochs=2, batch_size=32)
-    models = ldvae.train_together(adatas, seed=3, settings=settings)
+    models = train_together(adatas)
     assert list(models) == ["b", "a", "c"]
-    assert [model.adata.n_obs for model in models.values()] == [120, 120, 60]
-    alone = ldvae.train(adatas["a"], seed=3, settings=settings)
-    np.testing.assert_allclose(models["a"].get_loadings(), alone.get_loadings(), rtol=1e-4, atol=1e-4)
+    alone = ldvae.train(adatas["a"], seed=3, settings=Training(max_epochs=3, batch_size=32))
+    if not torch.cuda.is_available():
+        assert [model.training_record["trained_together"] for model in models.values()] == [1, 1, 1]
+    assert_same({"a": models["a"]}, {"a": alone})
+
+
+def test_stacked_models_are_what_each_is_alone(stacked_here):
+    adatas = {name: simulate(s) for s, name in enumerate("abc")}
+    together = train_together(adatas)
+    assert [model.training_record["trained_together"] for model in together.values()] == [3, 3, 3]
+    assert_same(together, {name: train_together({name: adata})[name] for name, adata in adatas.items()})
+    assert not np.allclose(together["a"].get_loadings(), together["b"].get_loadings(), atol=LR)
+
+
+def test_counts_leave_the_host_one_model_at_a_time_and_the_caller_keeps_its_own(stacked_here):
+    adatas = {name: simulate(s) for s, name in enumerate("abc")}
+    read, held = [], []
+
+    def read_one(name):
+        held.append([model.adata.X.nnz for model in read])
+        return adatas[name]
+
+    def new_model(*arguments, new=ldvae.new_model, **more):
+        read.append(new(*arguments, **more))
+        return read[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ldvae, "new_model", new_model)
+        list(ldvae.train_together(list(adatas), read_one, seed=3, settings=Training(max_epochs=1, batch_size=32)))
+    assert held == [[], [0], [0, 0]]
+    assert all(adata.X.nnz > 0 for adata in adatas.values())
+    alone = ldvae.train(adatas["a"], seed=3, settings=Training(max_epochs=1, batch_size=32))
+    assert alone.adata.X.nnz == adatas["a"].X.nnz
+    assert alone.get_latent_representation().shape == (120, 10)
+
+
+@pytest.mark.parametrize(("held", "groups"), [(2, [2, 2, 1]), (1, [1] * 5)])
+def test_fewer_are_trained_together_where_memory_does_not_hold_all(stacked_here, little_memory, held, groups):
+    adatas = {name: simulate(s) for s, name in enumerate("abcde")}
+    unbroken = train_together(adatas)
+    little_memory(held)
+    said = []
+    models = train_together(adatas, say=said.append)
+    assert_same(models, unbroken)
+    assert [m.training_record["trained_together"] for m in models.values()] == [g for g in groups for _ in range(g)]
+    assert said[0] == "the memory of the GPU does not hold 5 models of this size: training 2 together"
+    assert len(said) == (1 if held == 2 else 2)
+
+
+def test_what_the_gpu_cannot_hold_is_trained_on_the_cpu(little_memory, monkeypatch):
+    adatas = {name: simulate(s) for s, name in enumerate("ab")}
+    monkeypatch.setattr(ldvae, "stacking_device", lambda: None)
+    unbroken = train_together(adatas)
+    monkeypatch.setattr(ldvae, "stacking_device", lambda: torch.device("cpu"))
+    little_memory(0)
+    said = []
+    models = train_together(adatas, say=said.append)
+    for name, model in models.items():
+        np.testing.assert_array_equal(model.get_loadings(), unbroken[name].get_loadings())
+    assert said == [
+        "the memory of the GPU does not hold 2 models of this size: training 1 together",
+        "the memory of the GPU does not hold a model of this size: training on the CPU",
+    ]

@@ -1,7 +1,8 @@
 """Measure training and scoring beside stock scvi-tools: `python -m datamix.benchmark [--quick]`.
 
 Every comparison runs in one process order, stock and ours in turn, several times; medians and their ratios are printed
-and written to `results/bench/*.json`. All cells are simulated. These are measurements of one machine, never tests.
+and written to `results/bench/*.json`, with the machine, versions, day and commit; `make record-bench` keeps them with
+the project. All cells are simulated. These are measurements of one machine, never tests.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,14 +19,14 @@ from typing import Any, Literal
 import anndata as ad
 import numpy as np
 import pandas as pd
-import scanpy as sc
 import torch
-from scvi.model import LinearSCVI
 
 from datamix import fast_training, ldvae, reconstruction, stacked_training
+from datamix.benchmark_scoring import WAYS, score_in_turn, score_peak
 from datamix.files import write_json
-from datamix.measurement import Peak, in_processes, simulate, wait_for_others
+from datamix.measurement import Peak, in_processes, record_benchmarks, simulate, wait_for_others
 from datamix.profile import Training, project_root, read_profile
+from datamix.provenance import commit
 
 Table = list[dict[str, Any]]
 TRAINERS: tuple[tuple[str, Literal["fast", "scvi"]], ...] = (("stock", "scvi"), ("ours", "fast"))
@@ -65,10 +67,10 @@ QUICK = Plan(
 
 
 def training(plan: Plan) -> Table:
-    """One model, one thread: seconds an epoch of stock and ours, and of the matrix products alone."""
+    """One model, one thread: seconds an epoch of stock and ours, and of the matrix products alone; peak memory."""
     table = []
     for cells, genes in plan.training:
-        (seconds,) = in_processes(partial(_train_in_turn, repeats=plan.repeats), cells=cells, genes=genes)
+        ((seconds, peaks),) = in_processes(partial(_train_in_turn, repeats=plan.repeats), cells=cells, genes=genes)
         middle = {name: float(np.median(values)) for name, values in seconds.items()}
         table.append(
             {
@@ -76,6 +78,7 @@ def training(plan: Plan) -> Table:
                 "genes": genes,
                 **{f"{name} s/epoch": value for name, value in middle.items()},
                 **{f"{name} cells/s": 0.9 * cells / middle[name] for name in FITS},
+                **{f"{name} peak MB": float(np.median(peaks[name])) for name in FITS},
                 "times stock": middle["stock"] / middle["ours"],
                 "share of products": middle["products"] / middle["ours"],
                 "repeats": seconds,
@@ -84,37 +87,71 @@ def training(plan: Plan) -> Table:
     return table
 
 
+_PART_FOR_DEFAULTS = 4
+
+
 def together(plan: Plan) -> Table:
     """Ten models of one baseline on this machine's cores: seconds an epoch of all ten, and peak memory of a process.
 
-    Processes run side by side, each training models one after another; ten models take ten times what a model takes.
-    Stock at torch's default, a thread a core, is so slow where cores are shared that it is measured once.
+    Processes run side by side, each training models one after another; ten models take ten times what a model takes,
+    divided by the processes. Who leaves stock at its defaults has a thread a core in every process: in one process, or,
+    as a workflow starts them, in as many as there are cores. Both are so slow where cores are shared that each is
+    measured once, on a quarter of the cells, and its seconds are scaled by the steps of an epoch.
     """
     cores = os.cpu_count() or 1
+    ways: dict[str, tuple[str, int, int]] = {
+        "ours, a process a core": ("ours", cores, 1),
+        "stock, a process a core": ("stock", cores, 1),
+    }
+    if cores > 1:
+        ways |= {
+            "stock, one process": ("stock", 1, 1),
+            "stock at its defaults, one process": ("stock", 1, cores),
+            "stock at its defaults, a process a core": ("stock", cores, cores),
+        }
     cells, genes = plan.together
-    ways = [("ours", cores, 1), ("stock", cores, 1), ("stock", 1, 1), ("stock", 1, cores)][: 4 if cores > 1 else 2]
-    found: dict[tuple[str, int, int], Table] = {way: [] for way in ways}
+    found: dict[str, list[Table]] = {way: [] for way in ways}
     for repeat in range(plan.repeats):
-        for way in ways if repeat == 0 else ways[:3]:
-            name, processes, threads = way
+        for way, (name, processes, threads) in ways.items():
+            if threads > 1 and repeat:
+                continue
+            timed = cells // _PART_FOR_DEFAULTS if threads > 1 else cells
             work = partial(_train_beside, name=name)
-            found[way] += in_processes(work, processes=processes, threads=threads, cells=cells, genes=genes)
+            found[way].append(in_processes(work, processes=processes, threads=threads, cells=timed, genes=genes))
     table: Table = []
-    for (name, processes, threads), results in found.items():
-        seconds = 10 * float(np.median([r["seconds"] for r in results])) / processes
-        memory = float(np.median([r["peak MB"] for r in results]))
-        row = {"trainer": name, "processes": processes, "threads": threads, "cells": cells, "genes": genes}
-        table.append(row | {"ten models s/epoch": seconds, "peak MB a process": memory})
+    for way, runs in found.items():
+        name, processes, threads = ways[way]
+        timed = cells // _PART_FOR_DEFAULTS if threads > 1 else cells
+        scale = 10 / processes * _steps(cells) / _steps(timed)
+        seconds = [scale * float(np.mean([r["seconds"] for r in run])) for run in runs]
+        table.append(
+            {
+                "way": way,
+                "trainer": name,
+                "processes": processes,
+                "threads": threads,
+                "cells": cells,
+                "cells timed": timed,
+                "genes": genes,
+                "ten models s/epoch": float(np.median(seconds)),
+                "peak MB a process": float(np.median([r["peak MB"] for run in runs for r in run])),
+                "repeats": seconds,
+            }
+        )
     ours = table[0]["ten models s/epoch"]
     return [row | {"times ours": row["ten models s/epoch"] / ours} for row in table]
+
+
+def _steps(cells: int) -> int:
+    return -(-int(0.9 * cells) // TWO_EPOCHS.batch_size)
 
 
 def scoring(plan: Plan) -> Table:
     """Score one model: ours (sample and mean) beside the published way (sample only), time and peak memory."""
     table = []
     for cells, genes in plan.scoring:
-        (seconds,) = in_processes(partial(_score_in_turn, repeats=plan.repeats), cells=cells, genes=genes)
-        peaks = {name: in_processes(partial(_score_peak, name=name), cells=cells, genes=genes)[0] for name in WAYS}
+        (seconds,) = in_processes(partial(score_in_turn, repeats=plan.repeats), cells=cells, genes=genes)
+        peaks = {name: in_processes(partial(score_peak, name=name), cells=cells, genes=genes)[0] for name in WAYS}
         middle = {name: float(np.median(values)) for name, values in seconds.items()}
         table.append(
             {
@@ -179,27 +216,37 @@ def run(plan: Plan, *, parts: list[str], folder: Path) -> dict[str, Table]:
     for part in parts:
         began = time.perf_counter()
         found[part] = PARTS[part](plan)
-        about = {
-            "hardware": ldvae.hardware(torch.device("cuda" if torch.cuda.is_available() else "cpu")),
-            "versions": {package: version(package) for package in ("torch", "scvi-tools", "numba", "numpy")},
-            "what": (PARTS[part].__doc__ or "").split("\n")[0],
-            "simulated": True,
-        }
-        write_json(folder / f"{part}.json", about | {"rows": found[part]})
+        what = (PARTS[part].__doc__ or "").split("\n")[0]
+        write_json(folder / f"{part}.json", about() | {"what": what, "rows": found[part]})
         shown = pd.DataFrame([{k: v for k, v in row.items() if k != "repeats"} for row in found[part]])
-        print(f"\n{about['what']}  [{time.perf_counter() - began:.0f} s]")
+        print(f"\n{what}  [{time.perf_counter() - began:.0f} s]")
         print(shown.to_string(index=False, float_format="%.3g"))
     return found
 
 
-def _train_in_turn(adata: ad.AnnData, *, repeats: int) -> dict[str, list[float]]:
+def about() -> dict[str, Any]:
+    """Return what a measurement is of: machine, versions, day (UTC), commit; and that its cells are simulated."""
+    return {
+        "hardware": ldvae.hardware(torch.device("cuda" if torch.cuda.is_available() else "cpu")),
+        "versions": {package: version(package) for package in ("torch", "scvi-tools", "numba", "numpy")},
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": commit(),
+        "simulated": True,
+    }
+
+
+def _train_in_turn(adata: ad.AnnData, *, repeats: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     seconds: dict[str, list[float]] = {"stock": [], "ours": [], "products": []}
-    _seconds_per_epoch("ours", adata[:300].copy())  # compiles
+    peaks: dict[str, list[float]] = {name: [] for name in FITS}
+    for name in FITS:
+        _seconds_per_epoch(name, adata[:300].copy())  # imports and compiles
     for _ in range(repeats):
         for name in FITS:
-            seconds[name].append(_seconds_per_epoch(name, adata))
+            with Peak() as peak:
+                seconds[name].append(_seconds_per_epoch(name, adata))
+            peaks[name].append(peak.megabytes)
         seconds["products"].append(_seconds_of_products(adata.n_vars, steps=30) * (0.9 * adata.n_obs / 128))
-    return seconds
+    return seconds, peaks
 
 
 def _seconds_per_epoch(name: str, adata: ad.AnnData) -> float:
@@ -234,48 +281,6 @@ def _train_beside(adata: ad.AnnData, *, name: str) -> dict[str, float]:
     return {"seconds": seconds, "peak MB": peak.megabytes}
 
 
-def _score_in_turn(adata: ad.AnnData, *, repeats: int) -> dict[str, list[float]]:
-    model = ldvae.train(adata[:500].copy(), seed=0, settings=TWO_EPOCHS)
-    seconds: dict[str, list[float]] = {name: [] for name in WAYS}
-    for way in WAYS.values():
-        way(model, adata[:500].copy())  # compiles
-    for _ in range(repeats):
-        for name, way in WAYS.items():
-            began = time.perf_counter()
-            way(model, adata)
-            seconds[name].append(time.perf_counter() - began)
-    return seconds
-
-
-def _score_peak(adata: ad.AnnData, *, name: str) -> float:
-    model = ldvae.train(adata[:500].copy(), seed=0, settings=TWO_EPOCHS)
-    WAYS[name](model, adata[:500].copy())
-    with Peak() as peak:
-        WAYS[name](model, adata)
-    return peak.megabytes
-
-
-def _our_way(model: LinearSCVI, adata: ad.AnnData) -> None:
-    reconstruction.score({"model": model}, adata, seed=0)
-
-
-def _published_way(model: LinearSCVI, adata: ad.AnnData) -> None:
-    """Normalise, reconstruct and densify whole matrices; correlate cell by cell."""
-    with ldvae.quiet():
-        target = adata.copy()
-        sc.pp.normalize_total(target, target_sum=1e4)
-        sc.pp.log1p(target)
-        sc.pp.highly_variable_genes(target, n_top_genes=1000)
-        predicted = np.log1p(model.get_normalized_expression(adata.copy(), library_size=1e4))
-    chosen = target.var_names[target.var["highly_variable"]]
-    expected, found = target[:, chosen].to_df().to_numpy(), predicted[chosen].to_numpy()
-    for cell in range(adata.n_obs):
-        np.corrcoef(expected[cell], found[cell])
-
-
-WAYS: dict[str, Callable[[LinearSCVI, ad.AnnData], None]] = {"published": _published_way, "ours": _our_way}
-
-
 def _optimum(adata: ad.AnnData, *, epochs: int) -> Table:
     rows: Table = []
     for name, trainer in TRAINERS:
@@ -306,8 +311,9 @@ def _demo(adata: ad.AnnData, *, epochs: int, repeats: int) -> Table:
             seconds.setdefault((name, "score"), []).append(time.perf_counter() - trained)
     rows: Table = []
     for name in ("stock", "ours"):
-        train, score = (float(np.median(seconds[name, what])) for what in ("train", "score"))
-        rows.append({"trainer": name, "train s": train, "score s": score, "both s": train + score})
+        repeated = {what: seconds[name, what] for what in ("train", "score")}
+        train, score = (float(np.median(values)) for values in repeated.values())
+        rows.append({"trainer": name, "train s": train, "score s": score, "both s": train + score, "repeats": repeated})
     return [row | {"share of stock": row["both s"] / rows[0]["both s"]} for row in rows]
 
 
@@ -316,7 +322,7 @@ def _stacked(adata: ad.AnnData, *, repeats: int) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {"stock, one": [], "ours, ten": []}
     for _ in range(repeats):
         seconds["stock, one"].append(_seconds_per_epoch("stock", adata))
-        models = [ldvae.new_model(adata, seed=seed, settings=TWO_EPOCHS) for seed in range(10)]
+        models = (ldvae.new_model(adata, seed=seed, settings=TWO_EPOCHS) for seed in range(10))
         ends: list[float] = []
         stacked_training.fit(
             models,
@@ -340,9 +346,17 @@ def main() -> None:
         "--quick", action="store_true", help="small sizes, a few minutes: shows that it works, not the ratios"
     )
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=usual, help="measure these only")
+    parser.add_argument(
+        "--record", action="store_true", help="measure nothing: keep what was measured last in recorded/bench/"
+    )
     arguments = parser.parse_args()
+    root = project_root()
+    if arguments.record:
+        kept = record_benchmarks(root)
+        print(f"Kept in recorded/bench: {', '.join(kept)}")
+        return
     plan = QUICK if arguments.quick else Plan()
-    run(plan, parts=arguments.parts, folder=project_root() / "results" / "bench")
+    run(plan, parts=arguments.parts, folder=root / "results" / "bench")
 
 
 if __name__ == "__main__":

@@ -49,8 +49,8 @@ CLAIMS = {
         Claim(
             "unseen",
             "The models generalise poorly to cell types that they have not seen.",
-            "median R² of the baseline on evaluation cells of types that its training corpus has (without cell types: on "
-            "the evaluation set of the same name), less that on the set out of distribution",
+            "median R² of the baseline on evaluation cells of types that its training corpus has (without cell types: "
+            "on the evaluation set of the same name), less that on the set out of distribution",
             f"supported above {GENERALISES}, not supported below",
         ),
         Claim(

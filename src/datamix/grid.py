@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,8 @@ def read_genes(layout: Layout) -> pd.DataFrame:
 def train_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print) -> Path:
     """Train every mixture on a baseline, each model with this seed.
 
-    A model that an earlier, interrupted run finished from the same cells, genes, settings and code is kept.
+    A model that an earlier, interrupted run finished from the same cells, genes, settings and code is kept. The others
+    are trained in groups of one size, on a GPU together (`ldvae.train_together`), and each is saved when it is trained.
 
     Parameters
     ----------
@@ -63,22 +65,35 @@ def train_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
     hashes = {d: sha256(layout.corpus(d)) for d in dict.fromkeys(used)}
     blocks = draw_blocks(profile, baseline, seed=seed, sizes={d: n_cells(layout.corpus(d)) for d in hashes})
     require_no_leak(layout, blocks)
-    listed = {}
-    for done, mixture in enumerate(mixtures, start=1):
-        parts = [part for block in mixture.blocks for part in blocks[block]]
-        folder = layout.model(baseline, seed, mixture.name)
-        key = _key(layout, parts, hashes, seed=seed)
-        where = f"train {profile.name}, {baseline} baseline, seed {seed}: {done} of {len(mixtures)}, {mixture.name}"
-        if _is_made_from(folder, key):
-            say(f"{where}: kept")
+    parts = {m.name: [part for block in m.blocks for part in blocks[block]] for m in mixtures}
+    cells = {name: sum(len(part.rows) for part in of) for name, of in parts.items()}
+    keys = {name: _key(layout, of, hashes, seed=seed) for name, of in parts.items()}
+    about, done = f"train {profile.name}, {baseline} baseline, seed {seed}", count(1)
+    waiting: dict[int, dict[str, Mixture]] = {}
+    for mixture in mixtures:
+        if _is_made_from(layout.model(baseline, seed, mixture.name), keys[mixture.name]):
+            say(f"{about}: {next(done)} of {len(mixtures)}, {mixture.name}: kept")
         else:
-            adata = _stack(layout, parts, genes)
-            model = ldvae.train(adata, seed=seed, settings=profile.training)
-            provenance = _provenance(layout, mixture, parts, hashes) | {"key": key, "seed": seed}
-            _save_mean_profile(adata, folder.parent / f"{mixture.name}.{MEAN_PROFILE}")
+            waiting.setdefault(cells[mixture.name], {})[mixture.name] = mixture
+    profiles: dict[str, pd.Series] = {}
+
+    def read(name: str) -> AnnData:
+        adata = _stack(layout, parts[name], genes)
+        profiles[name] = reconstruction.mean_profile(adata)
+        return adata
+
+    for group in waiting.values():
+        models = ldvae.train_together(
+            list(group), read, seed=seed, settings=profile.training, say=lambda line: say(f"{about}: {line}")
+        )
+        for name, model in models:
+            folder = layout.model(baseline, seed, name)
+            provenance = _provenance(layout, group[name], parts[name], hashes) | {"key": keys[name], "seed": seed}
+            _save_mean_profile(profiles.pop(name), folder.parent / f"{name}.{MEAN_PROFILE}")
             ldvae.save(model, folder, provenance=provenance)
-            say(f"{where}: {adata.n_obs:,} cells, {profile.training.max_epochs} epochs")
-        listed[mixture.name] = {"folder": folder.name, "key": key, "cells": sum(len(p.rows) for p in parts)}
+            made = f"{cells[name]:,} cells, {profile.training.max_epochs} epochs"
+            say(f"{about}: {next(done)} of {len(mixtures)}, {name}: {made}")
+    listed = {m.name: {"folder": m.name, "key": keys[m.name], "cells": cells[m.name]} for m in mixtures}
     write_json(layout.model_list(baseline, seed), listed)
     return layout.model_list(baseline, seed)
 
@@ -113,9 +128,9 @@ def score_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
     tables = []
     for name, evaluation in layout.profile.evaluations.items():
         cells = reconstruction.align(read_evaluation(layout, name, seed=seed), genes)
-        n_top = layout.profile.scoring.n_top_genes
-        table = reconstruction.score(models, cells, n_top_genes=n_top, seed=seed)
-        simple = reconstruction.mean_profile_scores(profiles, cells, n_top_genes=n_top)
+        variable = reconstruction.variable_genes(cells, layout.profile.scoring.n_top_genes)
+        table = reconstruction.score(models, cells, variable=variable, seed=seed)
+        simple = reconstruction.mean_profile_scores(profiles, cells, variable=variable)
         simple_scores = simple[["model", "cell", "r"]].rename(columns={"r": "r_profile"})
         table = table.merge(simple_scores, on=["model", "cell"], validate="one_to_one")
         tables.append(table.assign(evaluation=name))
@@ -175,9 +190,9 @@ def _stack(layout: Layout, parts: list[Part], genes: pd.DataFrame) -> AnnData:
     return AnnData(counts, obs=obs, var=genes.set_index("gene"))
 
 
-def _save_mean_profile(adata: AnnData, path: Path) -> None:
+def _save_mean_profile(mean_profile: pd.Series, path: Path) -> None:
     with replacing(path) as beside:
-        reconstruction.mean_profile(adata).rename("mean").to_frame().to_parquet(beside)
+        mean_profile.rename("mean").to_frame().to_parquet(beside)
 
 
 def _provenance(layout: Layout, mixture: Mixture, parts: list[Part], hashes: dict[str, str]) -> dict[str, object]:
@@ -204,7 +219,7 @@ def _key(layout: Layout, parts: list[Part], hashes: dict[str, str], *, seed: int
 
 
 def _code_hash() -> str:
-    modules = ("datamix.ldvae", "datamix.fast_training", "datamix.fast_kernels")
+    modules = ("datamix.ldvae", "datamix.fast_training", "datamix.fast_kernels", "datamix.stacked_training")
     origins = [spec.origin for module in modules if (spec := find_spec(module)) and spec.origin]
     return hashlib.sha256("".join(sha256(Path(o)) for o in origins).encode()).hexdigest()
 

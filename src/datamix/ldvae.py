@@ -1,11 +1,12 @@
 """Linearly decoded variational autoencoders: trained, saved and loaded as scvi-tools' own `LinearSCVI`."""
 
+import gc
 import logging
 import os
 import platform
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -65,58 +66,102 @@ def train(adata: ad.AnnData, *, seed: int, settings: Training, progress: Progres
     ----------
     Svensson et al. 2020, doi:10.1093/bioinformatics/btaa169.
     """
-    return train_together({"": adata}, seed=seed, settings=settings, progress=progress)[""]
+    ((_, model),) = train_together([""], lambda _: adata, seed=seed, settings=settings, progress=progress)
+    model.adata.X = adata.X
+    return model
 
 
 def train_together(
-    adatas: Mapping[str, ad.AnnData], *, seed: int, settings: Training, progress: Progress | None = None
-) -> dict[str, LinearSCVI]:
-    """Train several LDVAEs: on a GPU those of one size as one stacked model, otherwise one after another.
+    names: Sequence[str],
+    read: Callable[[str], ad.AnnData],
+    *,
+    seed: int,
+    settings: Training,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = print,
+) -> Iterator[tuple[str, LinearSCVI]]:
+    """Train several LDVAEs: on a GPU as one stacked model, otherwise one after another.
+
+    Where the memory of the GPU does not hold all at once, half as many are trained together, and so on down to one at
+    a time, and at last on the CPU. Every attempt starts from new models. How many are trained together changes a model
+    by rounding only; on the CPU the order of its cells, dropout and posterior samples are other draws, while initial
+    weights, split and objective are the same (see `stacked_training`).
 
     Parameters
     ----------
-    adatas
-        Name → raw counts, as in `train`; on a GPU all must fit its memory, as CSR.
+    names
+        Of the models.
+    read
+        Returns the raw counts of a name, as in `train`; on a GPU all of one shape. It is called when they are needed,
+        and again where an attempt failed, and they are not kept: at any time the host holds those of one model.
     seed, settings
         As in `train`, for every model alike.
     progress
-        Called after each epoch of each group of models.
+        Called after each epoch of what is trained together.
+    say
+        Called with a line where fewer models are trained together than asked for.
 
-    Returns
-    -------
-    Name → trained model, in the order given.
+    Yields
+    ------
+    Name and trained model, as soon as it is trained, in the order given. Its `adata` has names, but no counts;
+    `seconds` in its `training_record` is its share of the time of those that were trained together.
 
     Raises
     ------
     DatamixError
-        As `train`.
+        As `train`, or if models that are stacked differ in shape.
     """
-    for adata in adatas.values():
-        _check_counts(adata)
-    stacked = settings.trainer == "fast" and torch.cuda.is_available()
-    groups: dict[Any, list[str]] = {}
-    for name, adata in adatas.items():
-        groups.setdefault(adata.shape if stacked else name, []).append(name)
-    models: dict[str, LinearSCVI] = {}
-    for names in groups.values():
+    stacked_on = stacking_device() if settings.trainer == "fast" else None
+    waiting, together = list(names), len(names) if stacked_on else 0
+    while waiting:
+        group = waiting[: max(together, 1)]
         began = time.perf_counter()
+        new = (_new_checked(read(name), seed=seed, settings=settings) for name in group)
         with one_thread(), quiet():
-            group = {name: new_model(adatas[name], seed=seed, settings=settings) for name in names}
-            if stacked:
-                device = torch.device("cuda")
-                stacked_training.fit(
-                    list(group.values()), seed=seed, settings=settings, device=device, progress=progress
-                )
+            if together and stacked_on:
+                models = _fit_stacked(new, seed=seed, settings=settings, device=stacked_on, progress=progress)
             else:
                 fit = fast_training.fit if settings.trainer == "fast" else fit_stock
-                fit(group[names[0]], settings=settings, progress=progress)
-                device = group[names[0]].device
-        seconds = time.perf_counter() - began
-        for model in group.values():
+                models = list(new)
+                fit(models[0], settings=settings, progress=progress)
+                stacked_training.drop_counts(models[0])
+        if not models:
+            together //= 2
+            how = f"training {together} together" if together else "training on the CPU"
+            count = f"{len(group)} models" if len(group) > 1 else "a model"
+            say(f"the memory of the GPU does not hold {count} of this size: {how}")
+            continue
+        seconds = (time.perf_counter() - began) / len(group)
+        device = stacked_on if together and stacked_on else models[0].device
+        for name, model in zip(group, models, strict=True):
             model.training_record = _record(model, seed=seed, settings=settings, seconds=seconds, device=device)
-            model.training_record["trained_together"] = len(names)
-        models |= group
-    return {name: models[name] for name in adatas}
+            model.training_record["trained_together"] = len(group)
+            yield name, model
+        waiting = waiting[len(group) :]
+
+
+def stacking_device() -> torch.device | None:
+    """Return the device on which models are stacked: a GPU where there is one."""
+    return torch.device("cuda") if torch.cuda.is_available() else None
+
+
+def _fit_stacked(
+    new: Iterator[LinearSCVI], *, seed: int, settings: Training, device: torch.device, progress: Progress | None
+) -> list[LinearSCVI]:
+    """Train models as one; none come back where the memory of the device does not hold them."""
+    try:
+        return stacked_training.fit(new, seed=seed, settings=settings, device=device, progress=progress)
+    except torch.cuda.OutOfMemoryError:
+        pass
+    # Only now, with the error gone, does nothing hold what was on the device.
+    gc.collect()
+    torch.cuda.empty_cache()
+    return []
+
+
+def _new_checked(adata: ad.AnnData, *, seed: int, settings: Training) -> LinearSCVI:
+    _check_counts(adata)
+    return new_model(adata, seed=seed, settings=settings)
 
 
 def _record(

@@ -1,9 +1,10 @@
-"""What the benchmark stands on: simulated cells, work in new processes side by side, and peak memory."""
+"""What the benchmark stands on: simulated cells, work in new processes side by side, peak memory; and its files."""
 
 import ctypes
 import gc
 import math
 import multiprocessing
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,8 +16,8 @@ import pandas as pd
 import scipy.sparse as sp
 import torch
 
-from datamix.errors import NotInProfileError
-from datamix.files import read_json
+from datamix.errors import DatamixError, NotInProfileError
+from datamix.files import read_json, replacing
 
 
 def simulate(cells: int, genes: int, *, seed: int = 0) -> ad.AnnData:
@@ -93,19 +94,62 @@ def wait_for_others() -> None:
         _barrier.wait()
 
 
+ABOUT = ("hardware", "versions", "date", "commit")
+"""What a file of the benchmark says beside its `rows`: the machine, package versions, day (UTC) and commit."""
+
+
 def read_benchmark(root: Path, part: str) -> pd.DataFrame:
-    """Read one table of the benchmark, `results/bench/<part>.json`; `attrs` has `hardware` and `versions`.
+    """Read one table of the benchmark: as measured on this machine, else as recorded with the project.
+
+    Parameters
+    ----------
+    root
+        The project's folder.
+    part
+        `training`, `together`, …: `results/bench/<part>.json`, else `recorded/bench/<part>.json`. Files that lack what
+        `ABOUT` lists are of an earlier version of the benchmark, and count as not there.
+
+    Returns
+    -------
+    Its rows; `attrs` has what `ABOUT` lists, and `measured_here` (bool).
 
     Raises
     ------
     NotInProfileError
-        If it was not measured on this machine.
+        If there is neither.
     """
-    path = root / "results" / "bench" / f"{part}.json"
-    if not path.is_file():
-        msg = f"There is no {path.relative_to(root)}: speed is measured on the reader's own machine, by `make bench`."
-        raise NotInProfileError(msg)
-    found = read_json(path)
-    table = pd.DataFrame(found["rows"])
-    table.attrs = {"hardware": found["hardware"], "versions": found["versions"]}
-    return table
+    for folder in ("results", "recorded"):
+        found = _read_complete(root / folder / "bench" / f"{part}.json")
+        if found is not None:
+            table = pd.DataFrame(found["rows"])
+            table.attrs.update({key: found[key] for key in ABOUT}, measured_here=folder == "results")
+            return table
+    msg = f"The benchmark's part '{part}' is neither in results/bench/ nor in recorded/bench/."
+    raise NotInProfileError(msg, fix="make bench")
+
+
+def record_benchmarks(root: Path) -> list[str]:
+    """Keep what this machine measured last with the project: copy `results/bench/*.json` to `recorded/bench/`.
+
+    Returns
+    -------
+    The parts that were copied. Files of an earlier version of the benchmark are left out.
+
+    Raises
+    ------
+    DatamixError
+        If there is nothing to copy.
+    """
+    paths = [path for path in sorted((root / "results" / "bench").glob("*.json")) if _read_complete(path) is not None]
+    if not paths:
+        msg = "There is no measurement in results/bench/ that says machine, versions, day and commit."
+        raise DatamixError(msg, fix="make bench")
+    for path in paths:
+        with replacing(root / "recorded" / "bench" / path.name) as beside:
+            shutil.copyfile(path, beside)
+    return [path.stem for path in paths]
+
+
+def _read_complete(path: Path) -> dict[str, Any] | None:
+    found = read_json(path) if path.is_file() else {}
+    return found if {"rows", *ABOUT} <= found.keys() else None

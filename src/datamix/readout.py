@@ -44,11 +44,12 @@ def read_out(layout: Layout, baseline: str, *, seed: int, say: Callable[[str], N
     for evaluation in profile.evaluations:
         cells = reconstruction.align(read_evaluation(layout, evaluation, seed=profile.seeds[0]), genes)
         about = cells.obs[["cell_type", "donor"]].astype(str).rename_axis("cell").reset_index()
+        variable = reconstruction.variable_genes(cells, profile.scoring.n_top_genes)
         for mixture, model in models.items():
             mean, _ = encode(model, cells)
             latent = pd.DataFrame(mean).add_prefix("z_")
             latents.append(pd.concat([about, latent], axis=1).assign(mixture=mixture, evaluation=evaluation))
-            described = reconstruction.gene_statistics(model, cells, n_top_genes=profile.scoring.n_top_genes, seed=seed)
+            described = reconstruction.gene_statistics(model, cells, variable=variable, seed=seed)
             residuals.append(described.reset_index().assign(mixture=mixture, evaluation=evaluation))
         say(f"read out {profile.name}, {baseline} baseline, seed {seed}: {evaluation}, {cells.n_obs:,} cells")
     for path, tables in (

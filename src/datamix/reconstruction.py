@@ -30,6 +30,7 @@ def score(
     evaluation: ad.AnnData,
     *,
     n_top_genes: int = 1000,
+    variable: pd.Index | None = None,
     seed: int,
     chunk_cells: int = 256,
 ) -> pd.DataFrame:
@@ -51,6 +52,8 @@ def score(
         Raw counts, CSR, with `obs.cell_type` and `obs.donor`; any genes in any order.
     n_top_genes
         Number of most variable genes.
+    variable
+        These genes, where `variable_genes` has chosen them already.
     seed
         Decides the posterior samples. All models see the same normal deviates, so that they differ by the models
         alone, and a model's score does not depend on its company.
@@ -75,7 +78,7 @@ def score(
     genes = _shared_genes(models)
     cells = align(evaluation, genes)
     _require_columns(cells)
-    chosen = np.flatnonzero(genes.isin(variable_genes(cells, n_top_genes)))
+    chosen = _places(cells, n_top_genes, variable)
     columns = ("r", "r2", "r_mean", "r2_mean")
     scores = {name: {column: np.empty(cells.n_obs) for column in columns} for name in models}
     latents = {model.module.n_latent for model in models.values()}
@@ -118,7 +121,12 @@ def mean_profile_score(
 
 
 def mean_profile_scores(
-    profiles: pd.DataFrame, evaluation: ad.AnnData, *, n_top_genes: int = 1000, chunk_cells: int = 4096
+    profiles: pd.DataFrame,
+    evaluation: ad.AnnData,
+    *,
+    n_top_genes: int = 1000,
+    variable: pd.Index | None = None,
+    chunk_cells: int = 4096,
 ) -> pd.DataFrame:
     """Score several mean profiles in one pass over the cells, as `mean_profile_score` scores one.
 
@@ -126,7 +134,7 @@ def mean_profile_scores(
     ----------
     profiles
         Genes × names: each column what `mean_profile` returned for a training mixture.
-    evaluation, n_top_genes, chunk_cells
+    evaluation, n_top_genes, variable, chunk_cells
         As in `score`.
 
     Returns
@@ -135,7 +143,7 @@ def mean_profile_scores(
     """
     cells = align(evaluation, profiles.index)
     _require_columns(cells)
-    chosen = np.flatnonzero(cells.var_names.isin(variable_genes(cells, n_top_genes)))
+    chosen = _places(cells, n_top_genes, variable)
     predicted = torch.from_numpy(profiles.to_numpy(dtype=np.float32).T[:, chosen])
     # A prediction that is the same for every cell is centred and scaled once; the rest is one matrix product.
     predicted = _standardise(predicted)
@@ -149,13 +157,19 @@ def mean_profile_scores(
 
 
 def gene_statistics(
-    model: LinearSCVI, evaluation: ad.AnnData, *, n_top_genes: int = 1000, seed: int, chunk_cells: int = 256
+    model: LinearSCVI,
+    evaluation: ad.AnnData,
+    *,
+    n_top_genes: int = 1000,
+    variable: pd.Index | None = None,
+    seed: int,
+    chunk_cells: int = 256,
 ) -> pd.DataFrame:
     """Describe each gene's residuals: target minus prediction over the cells, both as in `score`.
 
     Parameters
     ----------
-    model, evaluation, n_top_genes, seed, chunk_cells
+    model, evaluation, n_top_genes, variable, seed, chunk_cells
         As in `score`; predictions come from the posterior sample.
 
     Returns
@@ -164,7 +178,7 @@ def gene_statistics(
     (1 − residual variance / target variance; at most 1, NaN where the target does not vary).
     """
     cells = align(evaluation, model.adata.var_names)
-    chosen = np.flatnonzero(cells.var_names.isin(variable_genes(cells, n_top_genes)))
+    chosen = _places(cells, n_top_genes, variable)
     noise = normal_deviates(cells.n_obs, model.module.n_latent, seed=seed)
     sums = {key: np.zeros(len(chosen)) for key in ("target", "target²", "residual", "residual²")}
     with one_thread(), torch.inference_mode():
@@ -188,6 +202,12 @@ def gene_statistics(
         },
         index=cells.var_names[chosen].rename("gene"),
     )
+
+
+def _places(cells: ad.AnnData, n_top_genes: int, variable: pd.Index | None) -> np.ndarray:
+    """Return the columns of the most variable genes."""
+    genes = variable_genes(cells, n_top_genes) if variable is None else variable
+    return np.flatnonzero(cells.var_names.isin(genes))
 
 
 def _shared_genes(models: Mapping[str, LinearSCVI]) -> pd.Index:

@@ -3,13 +3,19 @@
 The same arithmetic as `fast_training`, in plain torch and with a leading axis of models: counts stay on the device as
 CSR, minibatches are gathered there, and every model draws from its own generator, so that none depends on its company.
 Models trained together have the same number of cells, and so the same minibatches.
+
+Initial weights, the split and every sum are those of `fast_training`, within rounding. The order of the cells, dropout
+and posterior samples are other draws, and on a GPU others than on a CPU: models trained alone and in a stack on one
+device are equal within rounding (tests: loadings within 1e-4 relative, or a tenth of the learning rate), while one
+trained by `fast_training`, or on another device, differs from them as it would with another order of its cells.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 import torch
 from scvi.dataloaders import DataSplitter
 from scvi.model import LinearSCVI
@@ -35,19 +41,20 @@ MOMENTUM, NORM_EPS = 0.01, 1e-3
 
 
 def fit(
-    models: Sequence[LinearSCVI],
+    models: Iterable[LinearSCVI],
     *,
     seed: int,
     settings: Training,
     device: torch.device,
     progress: Callable[[int, int], None] | None = None,
-) -> None:
+) -> list[LinearSCVI]:
     """Train new models of one size in place, side by side on one device.
 
     Parameters
     ----------
     models
-        New models with the same genes and the same number of cells (integer counts, CSR).
+        New models with the same genes and the same number of cells (integer counts, CSR). They may be made one at a
+        time: each one's counts leave the host (`drop_counts`) before the next is asked for.
     seed
         Decides the order of the cells, dropout and posterior samples, of each model alike.
     settings
@@ -57,21 +64,21 @@ def fit(
     progress
         Called after each epoch with the epochs done and to do.
 
+    Returns
+    -------
+    The models, trained, without counts.
+
     Raises
     ------
     DatamixError
         If the models differ in size, or have an option that is not computed exactly.
+    torch.cuda.OutOfMemoryError
+        If the device's memory does not hold them together; nothing of these models can be used then.
     """
-    if len({model.adata.shape for model in models}) != 1:
-        shapes = ", ".join(f"{model.adata.n_obs} × {model.adata.n_vars}" for model in models)
-        msg = f"Models trained together must have the same number of cells and genes, found {shapes}."
-        raise DatamixError(msg, fix="train those of one size together")
-    for model in models:
-        check_covered(model.module)
-    splitters = [DataSplitter(model.adata_manager, batch_size=settings.batch_size) for model in models]
+    trainer = StackedTrainer(models, lr=settings.lr, seed=seed, device=device)
+    splitters = [DataSplitter(model.adata_manager, batch_size=settings.batch_size) for model in trainer.models]
     for splitter in splitters:
         splitter.setup()
-    trainer = StackedTrainer(models, lr=settings.lr, seed=seed, device=device)
     train, held_out = (np.stack([getattr(s, name) for s in splitters]) for name in ("train_idx", "val_idx"))
     epochs: list[list[dict[str, float]]] = []
     for epoch in range(settings.max_epochs):
@@ -84,11 +91,21 @@ def fit(
         if progress:
             progress(epoch + 1, settings.max_epochs)
     trainer.finish()
-    for model, splitter, rows in zip(models, splitters, zip(*epochs, strict=True), strict=True):
+    for model, splitter, rows in zip(trainer.models, splitters, zip(*epochs, strict=True), strict=True):
         model.history_ = history(list(rows))
         model.train_indices, model.validation_indices = splitter.train_idx, splitter.val_idx
         model.test_indices = splitter.test_idx
         model.is_trained_ = True
+    return trainer.models
+
+
+def drop_counts(model: LinearSCVI) -> None:
+    """Take the counts from a model's `adata`, which keeps its shape and names.
+
+    scvi-tools lists the cells of every model for as long as the process lives, so that they stay in memory when the
+    model is gone.
+    """
+    model.adata.X = sp.csr_matrix(model.adata.shape, dtype=np.float32)
 
 
 class StackedTrainer:
@@ -97,7 +114,7 @@ class StackedTrainer:
     Parameters
     ----------
     models
-        New models of one size.
+        New models of one size, as in `fit`.
     lr
         Adam's learning rate.
     seed
@@ -106,12 +123,13 @@ class StackedTrainer:
         Where parameters and counts are kept.
     """
 
-    def __init__(self, models: Sequence[LinearSCVI], *, lr: float, seed: int, device: torch.device) -> None:
+    def __init__(self, models: Iterable[LinearSCVI], *, lr: float, seed: int, device: torch.device) -> None:
         self.kl_weight = 0.0
-        self._modules = [model.module for model in models]
         self._device = device
-        self._generators = [torch.Generator(device).manual_seed(seed) for _ in models]
-        self._orders = [np.random.default_rng(seed) for _ in models]
+        self.models = self._take(models)
+        self._modules = [model.module for model in self.models]
+        self._generators = [torch.Generator(device).manual_seed(seed) for _ in self.models]
+        self._orders = [np.random.default_rng(seed) for _ in self.models]
         states = [module.state_dict() for module in self._modules]
         self._stack: Stack = {name: torch.stack([state[name] for state in states]).to(device) for name in states[0]}
         trained = [
@@ -131,7 +149,6 @@ class StackedTrainer:
         self._dropout = next((layer.p for layer in layers if isinstance(layer, torch.nn.Dropout)), 0.0)
         self._n_layers = len(self._modules[0].z_encoder.encoder.fc_layers)
         self._var_eps = self._modules[0].z_encoder.var_eps
-        self._put_counts(models)
 
     def shuffle(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return every model's rows in its next random order, shape `(n_models, n_cells)`."""
@@ -157,16 +174,30 @@ class StackedTrainer:
             module.load_state_dict({name: values[i].detach().cpu() for name, values in self._stack.items()})
             module.eval()
 
-    def _put_counts(self, models: Sequence[LinearSCVI]) -> None:
-        matrices = [model.adata.X for model in models]
-        before = np.cumsum([0, *(m.nnz for m in matrices)])
-        starts = [m.indptr[:-1].astype(np.int64) + b for m, b in zip(matrices, before, strict=False)]
+    def _take(self, models: Iterable[LinearSCVI]) -> list[LinearSCVI]:
+        """Bring the counts of one model after another to the device."""
+        taken: list[LinearSCVI] = []
+        starts, sizes, genes, data = [], [], [], []
+        before = 0
+        for model in models:
+            check_covered(model.module)
+            taken.append(model)
+            _require_one_size(taken)
+            counts = model.adata.X
+            starts.append(torch.from_numpy(counts.indptr[:-1].astype(np.int64) + before))
+            sizes.append(np.diff(counts.indptr).astype(np.int64))
+            genes.append(torch.from_numpy(counts.indices.astype(np.int32, copy=False)).to(self._device))
+            data.append(torch.from_numpy(counts.data.astype(np.float32, copy=False)).to(self._device))
+            before += counts.nnz
+            drop_counts(model)
         # Gene numbers fit 32 bits, positions in the data of all models may not.
-        self._starts = torch.from_numpy(np.stack(starts)).to(self._device)
+        self._starts = torch.stack(starts).to(self._device)
         # Kept on the CPU, where the sizes of results are needed, so that no step waits for the device.
-        self._sizes = np.stack([np.diff(m.indptr).astype(np.int64) for m in matrices])
-        self._genes = torch.cat([torch.from_numpy(m.indices.astype(np.int32)).to(self._device) for m in matrices])
-        self._data = torch.cat([torch.from_numpy(m.data.astype(np.float32)).to(self._device) for m in matrices])
+        self._sizes = np.stack(sizes)
+        self._genes = torch.cat(genes)
+        genes.clear()  # no more on the device than needed
+        self._data = torch.cat(data)
+        return taken
 
     def _gather(self, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the non-zeros of a minibatch: places in the flat `(models, cells, genes)` array, and counts."""
@@ -294,6 +325,13 @@ class _NegativeBinomial(torch.autograd.Function):
         by_logit, by_library, by_theta = ctx.saved_tensors
         up = -upstream[:, None]
         return up[..., None] * by_logit, up * by_library, up * by_theta, None, None
+
+
+def _require_one_size(models: list[LinearSCVI]) -> None:
+    if models[-1].adata.shape != models[0].adata.shape:
+        shapes = ", ".join(f"{model.adata.n_obs} × {model.adata.n_vars}" for model in models)
+        msg = f"Models trained together must have the same number of cells and genes, found {shapes}."
+        raise DatamixError(msg, fix="train those of one size together")
 
 
 def _batches(rows: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:

@@ -18,6 +18,7 @@ from datamix.grid import read_genes
 from datamix.layout import Layout
 from datamix.mixture import BASELINE, CONTROL, draw_blocks
 from datamix.sources.labels import NOT_LABELLED
+from datamix.stacked_training import drop_counts
 
 MOST_TYPES = 4
 """Types that are left out, the most frequent among evaluation cells: each takes a training of its own."""
@@ -75,6 +76,7 @@ def hold_out(layout: Layout, baseline: str, *, seed: int, say: Callable[[str], N
         cells = AnnData(counts, obs=pd.DataFrame(index=pd.RangeIndex(len(chosen)).astype(str)))
         cells.var_names = genes
         models[left_out] = ldvae.train(cells, seed=seed, settings=profile.training)
+        drop_counts(models[left_out])
         say(f"hold out {profile.name}, {baseline} baseline, seed {seed}: without {left_out}")
     centre = training_space(read_rows(layout.corpus(dataset), rows[:_SPACE_CELLS], genes.to_numpy()), seed=seed)
     training = _means(centre(read_rows(layout.corpus(dataset), rows, genes.to_numpy())), types[rows])

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from datamix.benchmark import about
 from datamix.files import write_json
 from datamix.geneformer.cells import read_cells
 from datamix.geneformer.masking import MaskedCells, pad
@@ -41,7 +42,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = [tokenising(cells, repeats=arguments.repeats) for cells in arguments.cells]
     print(pd.DataFrame(rows).to_string(index=False, float_format="%.4g"))
-    found: dict[str, Any] = {"simulated": True, "tokenising": rows}
+    found: dict[str, Any] = about() | {"rows": rows}
     if torch.cuda.is_available():
         found["training"] = training(Geneformer())
         print(pd.Series(found["training"]).to_string())

@@ -243,7 +243,7 @@ for key, processes in (("one", 1), ("many", together.attrs["hardware"]["cores"])
 # ## Scoring
 #
 # One model was scored on evaluation sets of growing size.
-# The published way normalises, reconstructs and compares whole dense matrices; ours reads the cells in chunks.
+# The published way normalises, reconstructs and densifies whole matrices, and scores a posterior sample; ours reads the cells in chunks, and scores the sample and the posterior mean.
 # In the grid, all models of a baseline are scored on one pass over the cells.
 
 # %%

@@ -82,9 +82,9 @@ def variable_genes(aligned: ad.AnnData, n_top_genes: int = 1000, *, chunk_cells:
     total, squares = np.zeros(aligned.n_vars), np.zeros(aligned.n_vars)
     for _, counts in chunks(aligned, chunk_cells):
         # scanpy takes its moments of expm1(log1p(x)) in single precision; the same here, so that ties fall alike.
-        values = log_normalised(counts).expm1().astype(np.float64)
-        total += np.asarray(values.sum(axis=0)).ravel()
-        squares += np.asarray(values.multiply(values).sum(axis=0)).ravel()
+        values = np.expm1(log_normalised(counts).data).astype(np.float64)
+        total += np.bincount(counts.indices, values, minlength=aligned.n_vars)
+        squares += np.bincount(counts.indices, values**2, minlength=aligned.n_vars)
     mean = total / aligned.n_obs
     variance = (squares / aligned.n_obs - mean**2) * aligned.n_obs / max(aligned.n_obs - 1, 1)
     mean[mean == 0] = 1e-12

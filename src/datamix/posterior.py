@@ -7,6 +7,7 @@ import scipy.sparse as sp
 import torch
 from scvi.model import LinearSCVI
 
+from datamix import fast_kernels
 from datamix.errors import DatamixError
 from datamix.evaluation_cells import COUNTS_PER_CELL, align, chunks
 from datamix.ldvae import one_thread
@@ -87,7 +88,9 @@ class Encoder:
 
     def __call__(self, counts: sp.csr_matrix) -> tuple[torch.Tensor, torch.Tensor]:
         """Return mean and standard deviation of z, `(n_cells, n_latent)` each, for raw counts."""
-        hidden = torch.from_numpy(counts.log1p() @ self._weight) + self._bias
+        logged = np.log1p(counts.data)
+        product = fast_kernels.csr_product(counts.indptr, counts.indices, logged, self._weight)
+        hidden = torch.from_numpy(product) + self._bias
         for layer in self._rest:
             hidden = layer(hidden)
         variance = self._encoder.var_activation(self._encoder.var_encoder(hidden)) + self._encoder.var_eps
@@ -108,14 +111,16 @@ class Decoder:
     def __init__(self, model: LinearSCVI, chosen: npt.NDArray[np.int64]) -> None:
         linear, norm = model.module.decoder.factor_regressor.fc_layers[0][:2]
         scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        self._weight, self._bias = linear.weight * scale[:, None], norm.bias - norm.running_mean * scale
-        self._chosen = torch.from_numpy(chosen)
+        weight, bias = linear.weight * scale[:, None], norm.bias - norm.running_mean * scale
+        # The chosen genes first, so that they are a slice of what is computed for all.
+        others = np.setdiff1d(np.arange(len(bias)), chosen)
+        order = torch.from_numpy(np.concatenate([chosen, others]))
+        self._weight, self._bias, self._n_chosen = weight[order], bias[order], len(chosen)
 
     def __call__(self, z: torch.Tensor) -> torch.Tensor:
         """Return log1p(10,000 · ρ), shape `(n_cells, n_chosen)`."""
         logits = torch.addmm(self._bias, z, self._weight.T)
-        chosen = logits[:, self._chosen]
-        # exp in place: the largest array here is not needed again.
-        highest = logits.amax(dim=1, keepdim=True)
-        total = logits.sub_(highest).exp_().sum(dim=1, keepdim=True)
-        return chosen.sub_(highest).exp_().mul_(COUNTS_PER_CELL / total).log1p_()
+        # In place: an array of all genes is the largest here.
+        shares = logits.sub_(logits.amax(dim=1, keepdim=True)).exp_()
+        total = shares.sum(dim=1, keepdim=True)
+        return (shares[:, : self._n_chosen] * (COUNTS_PER_CELL / total)).log1p_()

@@ -177,7 +177,7 @@ rule score:
         rules.train.output,
         lambda w: f"{OUT}/models/{w.baseline}/seed{profile.model_seed(int(w.seed))}.json",
         corpora(e.dataset for e in profile.evaluations.values()),
-        code=code("reconstruction", "posterior", "evaluation_cells", "evaluation_sets"),
+        code=code("reconstruction", "posterior", "scoring_kernels", "evaluation_cells", "evaluation_sets"),
     output:
         f"{OUT}/scores/parts/{{baseline}}-seed{{seed}}.parquet",
     params:
@@ -195,7 +195,9 @@ rule read_out:
         rules.train.output,
         lambda w: f"{OUT}/models/{w.baseline}/seed{profile.model_seed(int(w.seed))}.json",
         corpora(e.dataset for e in profile.evaluations.values()),
-        code=code("readout", "reconstruction", "posterior", "evaluation_cells", "evaluation_sets"),
+        code=code(
+            "readout", "reconstruction", "posterior", "scoring_kernels", "evaluation_cells", "evaluation_sets"
+        ),
     output:
         f"{OUT}/latents/{{baseline}}-seed{{seed}}.parquet",
         f"{OUT}/scores/genes/{{baseline}}-seed{{seed}}.parquet",

@@ -117,9 +117,13 @@ def mean_profile(training: ad.AnnData, *, chunk_cells: int = 4096) -> pd.Series:
 
 def chunks(cells: ad.AnnData, chunk_cells: int) -> Iterator[tuple[slice, sp.csr_matrix]]:
     """Walk over cells: rows and their counts (CSR), `chunk_cells` at a time."""
+    whole = cells.X
     for start in range(0, cells.n_obs, chunk_cells):
         rows = slice(start, min(start + chunk_cells, cells.n_obs))
-        yield rows, cells.X[rows]
+        first, last = whole.indptr[rows.start], whole.indptr[rows.stop]
+        # A view: slicing would copy.
+        parts = whole.data[first:last], whole.indices[first:last], whole.indptr[rows.start : rows.stop + 1] - first
+        yield rows, sp.csr_matrix(parts, shape=(rows.stop - rows.start, whole.shape[1]), copy=False)
 
 
 def log_normalised(counts: sp.csr_matrix) -> sp.csr_matrix:

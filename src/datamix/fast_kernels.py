@@ -92,31 +92,6 @@ def first_layer(starts: Integers, cells: Integers, logged: Array, weight: Array,
 
 
 @_kernel
-def csr_product(indptr: npt.NDArray[np.integer], indices: npt.NDArray[np.integer], data: Array, weight: Array) -> Array:
-    """Multiply a CSR matrix (cells × genes) with weights.
-
-    Parameters
-    ----------
-    indptr, indices, data
-        The CSR matrix.
-    weight
-        Shape `(n_genes, n_hidden)`.
-
-    Returns
-    -------
-    Shape `(n_cells, n_hidden)`.
-    """
-    n_cells, n_hidden = len(indptr) - 1, weight.shape[1]
-    product = np.zeros((n_cells, n_hidden), dtype=np.float32)
-    for cell in range(n_cells):
-        for j in range(indptr[cell], indptr[cell + 1]):
-            value, gene = data[j], indices[j]
-            for h in range(n_hidden):
-                product[cell, h] += value * weight[gene, h]
-    return product
-
-
-@_kernel
 def update_first_layer(
     starts: Integers,
     cells: Integers,

@@ -7,10 +7,10 @@ import scipy.sparse as sp
 import torch
 from scvi.model import LinearSCVI
 
-from datamix import fast_kernels
 from datamix.errors import DatamixError
 from datamix.evaluation_cells import COUNTS_PER_CELL, align, chunks
 from datamix.ldvae import one_thread
+from datamix.scoring_kernels import csr_product
 
 Array = npt.NDArray[np.float32]
 
@@ -89,7 +89,7 @@ class Encoder:
     def __call__(self, counts: sp.csr_matrix) -> tuple[torch.Tensor, torch.Tensor]:
         """Return mean and standard deviation of z, `(n_cells, n_latent)` each, for raw counts."""
         logged = np.log1p(counts.data)
-        product = fast_kernels.csr_product(counts.indptr, counts.indices, logged, self._weight)
+        product = csr_product(counts.indptr, counts.indices, logged, self._weight)
         hidden = torch.from_numpy(product) + self._bias
         for layer in self._rest:
             hidden = layer(hidden)

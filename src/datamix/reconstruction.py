@@ -5,13 +5,15 @@ from collections.abc import Mapping
 import anndata as ad
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 import torch
 from scvi.model import LinearSCVI
 
 from datamix.errors import DatamixError
-from datamix.evaluation_cells import align, chunks, log_normalised, mean_profile, variable_genes
+from datamix.evaluation_cells import COUNTS_PER_CELL, align, chunks, mean_profile, variable_genes
 from datamix.ldvae import one_thread
 from datamix.posterior import Decoder, Encoder, normal_deviates, sample_latent
+from datamix.scoring_kernels import log_normalised_columns
 
 __all__ = [
     "align",
@@ -87,7 +89,7 @@ def score(
         decoders = {name: Decoder(model, chosen) for name, model in models.items()}
         encoders = {name: Encoder(model) for name, model in models.items()}
         for rows, counts in chunks(cells, chunk_cells):
-            target = _standardise(torch.from_numpy(log_normalised(counts)[:, chosen].toarray()))
+            target = _standardise(torch.from_numpy(_target(counts, chosen)))
             for name in models:
                 mean, deviation = encoders[name](counts)
                 sample = mean + deviation * torch.from_numpy(noise[mean.shape[1]][rows])
@@ -150,7 +152,7 @@ def mean_profile_scores(
     r = np.empty((cells.n_obs, profiles.shape[1]))
     with one_thread():
         for rows, counts in chunks(cells, chunk_cells):
-            target = _standardise(torch.from_numpy(log_normalised(counts)[:, chosen].toarray()))
+            target = _standardise(torch.from_numpy(_target(counts, chosen)))
             r[rows] = (target @ predicted.T).numpy()
     tables = [_table(cells, {"r": r[:, i], "r2": r[:, i] ** 2}).assign(model=str(n)) for i, n in enumerate(profiles)]
     return pd.concat(tables, ignore_index=True)[["model", *tables[0].columns[:-1]]]
@@ -186,7 +188,7 @@ def gene_statistics(
         for rows, counts in chunks(cells, chunk_cells):
             mean, deviation = encoder(counts)
             predicted = decoder(mean + deviation * torch.from_numpy(noise[rows])).numpy()
-            target = log_normalised(counts)[:, chosen].toarray().astype(np.float64)
+            target = _target(counts, chosen).astype(np.float64)
             for key, values in (("target", target), ("residual", target - predicted)):
                 sums[key] += values.sum(axis=0)
                 sums[f"{key}²"] += (values**2).sum(axis=0)
@@ -208,6 +210,13 @@ def _places(cells: ad.AnnData, n_top_genes: int, variable: pd.Index | None) -> n
     """Return the columns of the most variable genes."""
     genes = variable_genes(cells, n_top_genes) if variable is None else variable
     return np.flatnonzero(cells.var_names.isin(genes))
+
+
+def _target(counts: sp.csr_matrix, chosen: np.ndarray) -> np.ndarray:
+    """Return `log_normalised` cells of some genes, dense, without making those of all genes."""
+    places = np.full(counts.shape[1], -1, dtype=np.int32)
+    places[chosen] = np.arange(len(chosen))
+    return log_normalised_columns(counts.indptr, counts.indices, counts.data, places, len(chosen), COUNTS_PER_CELL)
 
 
 def _shared_genes(models: Mapping[str, LinearSCVI]) -> pd.Index:
@@ -240,7 +249,10 @@ def _standardise(target: torch.Tensor) -> torch.Tensor:
 
 
 def _correlation(standardised: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
-    return (standardised * _standardise(predicted)).sum(dim=1)
+    """Correlate rows with standardised ones; NaN where a row does not vary. `predicted` is overwritten."""
+    varies = predicted.amax(dim=1) > predicted.amin(dim=1)
+    centred = predicted.sub_(predicted.mean(dim=1, keepdim=True))
+    return torch.linalg.vecdot(standardised, centred) / torch.where(varies, centred.norm(dim=1), torch.nan)
 
 
 def _table(cells: ad.AnnData, scores: dict[str, np.ndarray]) -> pd.DataFrame:

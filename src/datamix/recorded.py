@@ -23,7 +23,7 @@ from datamix.values import Values
 MADE_BY = (
     "claims", "corpus", "embedding", "evaluation_cells", "evaluation_sets", "fast_kernels", "fast_training", "grid",
     "held_out", "key_genes", "latent", "ldvae", "mixture", "posterior", "preparation", "programs", "readout",
-    "reconstruction", "summary", "unseen",
+    "reconstruction", "scoring_kernels", "summary", "unseen",
 )  # fmt: skip
 """The modules that decide the numbers."""
 

@@ -13,7 +13,7 @@ from datamix.errors import DatamixError
 from datamix.evaluation_cells import COUNTS_PER_CELL, align, chunks, mean_profile, variable_genes
 from datamix.ldvae import one_thread
 from datamix.posterior import Decoder, Encoder, normal_deviates, sample_latent
-from datamix.scoring_kernels import log_normalised_columns
+from datamix.scoring_kernels import normalised_columns
 
 __all__ = [
     "align",
@@ -34,7 +34,7 @@ def score(
     n_top_genes: int = 1000,
     variable: pd.Index | None = None,
     seed: int,
-    chunk_cells: int = 256,
+    chunk_cells: int = 384,
 ) -> pd.DataFrame:
     """Score the reconstruction of every cell by every model.
 
@@ -89,7 +89,7 @@ def score(
         decoders = {name: Decoder(model, chosen) for name, model in models.items()}
         encoders = {name: Encoder(model) for name, model in models.items()}
         for rows, counts in chunks(cells, chunk_cells):
-            target = _standardise(torch.from_numpy(_target(counts, chosen)))
+            target = _standardise(_target(counts, chosen))
             for name in models:
                 mean, deviation = encoders[name](counts)
                 sample = mean + deviation * torch.from_numpy(noise[mean.shape[1]][rows])
@@ -152,7 +152,7 @@ def mean_profile_scores(
     r = np.empty((cells.n_obs, profiles.shape[1]))
     with one_thread():
         for rows, counts in chunks(cells, chunk_cells):
-            target = _standardise(torch.from_numpy(_target(counts, chosen)))
+            target = _standardise(_target(counts, chosen))
             r[rows] = (target @ predicted.T).numpy()
     tables = [_table(cells, {"r": r[:, i], "r2": r[:, i] ** 2}).assign(model=str(n)) for i, n in enumerate(profiles)]
     return pd.concat(tables, ignore_index=True)[["model", *tables[0].columns[:-1]]]
@@ -188,7 +188,7 @@ def gene_statistics(
         for rows, counts in chunks(cells, chunk_cells):
             mean, deviation = encoder(counts)
             predicted = decoder(mean + deviation * torch.from_numpy(noise[rows])).numpy()
-            target = _target(counts, chosen).astype(np.float64)
+            target = _target(counts, chosen).numpy().astype(np.float64)
             for key, values in (("target", target), ("residual", target - predicted)):
                 sums[key] += values.sum(axis=0)
                 sums[f"{key}²"] += (values**2).sum(axis=0)
@@ -212,11 +212,12 @@ def _places(cells: ad.AnnData, n_top_genes: int, variable: pd.Index | None) -> n
     return np.flatnonzero(cells.var_names.isin(genes))
 
 
-def _target(counts: sp.csr_matrix, chosen: np.ndarray) -> np.ndarray:
+def _target(counts: sp.csr_matrix, chosen: np.ndarray) -> torch.Tensor:
     """Return `log_normalised` cells of some genes, dense, without making those of all genes."""
     places = np.full(counts.shape[1], -1, dtype=np.int32)
     places[chosen] = np.arange(len(chosen))
-    return log_normalised_columns(counts.indptr, counts.indices, counts.data, places, len(chosen), COUNTS_PER_CELL)
+    scaled = normalised_columns(counts.indptr, counts.indices, counts.data, places, len(chosen), COUNTS_PER_CELL)
+    return torch.from_numpy(scaled).log1p_()
 
 
 def _shared_genes(models: Mapping[str, LinearSCVI]) -> pd.Index:

@@ -1,7 +1,5 @@
 """The inner loops of scoring, compiled for the CPU by numba: one pass over the non-zeros of a chunk of cells."""
 
-import math
-
 import numba
 import numpy as np
 import numpy.typing as npt
@@ -47,10 +45,10 @@ def csr_product(indptr: Integers, indices: Integers, data: Array, weight: Array)
 
 
 @_kernel
-def log_normalised_columns(
+def normalised_columns(
     indptr: Integers, indices: Integers, data: Array, places: Integers, n_columns: int, scale: float
 ) -> Array:
-    """Return log1p of counts scaled to a total, dense, for some genes.
+    """Return counts scaled to a total, dense, for some genes.
 
     Parameters
     ----------
@@ -78,5 +76,5 @@ def log_normalised_columns(
             for j in range(indptr[cell], indptr[cell + 1]):
                 place = places[indices[j]]
                 if place >= 0:
-                    dense[cell, place] = math.log1p(data[j] * factor)
+                    dense[cell, place] = data[j] * factor
     return dense

@@ -254,7 +254,7 @@ rule geneformer:
         draws=repr((profile.cells, profile.baselines, profile.added)),
         evaluations=repr(profile.evaluations),
     resources:
-        **needed("train"),
+        **needed("geneformer"),
     shell:
         "{PYTHON} -m datamix geneformer run {wildcards.baseline} {wildcards.mixture} --seed {wildcards.seed} "
         "--profile {NAME}"

@@ -8,8 +8,8 @@ CITED = {"licence": "none", "citation": {"text": "nobody"}, "access": "open", "t
 
 def test_the_paper_asks_for_a_gpu_and_the_demo_does_not():
     paper, demo = (read_profile(name) for name in ("paper", "demo"))
-    assert rule_resources(paper, "train")["gpu"] == 1
-    assert all("gpu" not in rule_resources(demo, rule) for rule in ("corpus", "train", "score", "notebook", "genes"))
+    assert rule_resources(paper, "train")["gpu"] == rule_resources(paper, "geneformer")["gpu"] == 1
+    assert all("gpu" not in rule_resources(demo, rule) for rule in ("corpus", "train", "geneformer", "score", "genes"))
     # Two blocks of 101,879 cells, 2,000 genes each, 8 bytes an entry, twice.
     assert rule_resources(paper, "train")["mem_mb"] == 2_000 + 2 * 2 * 101_879 * 16_000 // 1_000_000
     assert rule_resources(paper, "corpus")["mem_mb"] > paper.memory_mb

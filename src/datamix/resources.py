@@ -26,7 +26,7 @@ def rule_resources(profile: Profile, rule: str) -> dict[str, int]:
     profile
         Its `cells`, `training` and `memory_mb` decide.
     rule
-        `corpus`, `train`, `score`, or any other rule.
+        `corpus`, `train`, `geneformer`, `score`, or any other rule.
 
     Returns
     -------
@@ -46,6 +46,12 @@ def rule_resources(profile: Profile, rule: str) -> dict[str, int]:
             blocks = 1 + len(profile.added) + 2 * (1 + len(profile.added))
             minutes = 30 + ceil(blocks * block * profile.training.max_epochs * _SECONDS / 60)
             return {"mem_mb": memory, "runtime": minutes} | ({"gpu": 1} if large else {})
+        case "geneformer":
+            # Tokens lie on disk, so that memory does not grow with the cells; the time is that of one GPU, or of a CPU
+            # for the small models of small profiles.
+            return {"mem_mb": 16_000 if large else 3_000, "runtime": 720 if large else 60} | (
+                {"gpu": 1} if large else {}
+            )
         case "score" | "notebook":
             return {"mem_mb": 8_000 if large else 2_000, "runtime": 240 if large else 60}
         case _:

@@ -25,6 +25,8 @@
 profile: str = "demo"  # only names where the panels are filed: the benchmark is the same for all profiles
 
 # %%
+from contextlib import suppress
+
 import numpy as np
 import pandas as pd
 
@@ -40,10 +42,8 @@ from datamix.values import record
 results = Results(profile, notebook="speed", reads=[])
 parts = {part: read_benchmark(results.root, part) for part in ("training", "together", "scoring", "optimum", "demo")}
 for part in ("gpu", "geneformer"):  # the first needs a GPU, the second is measured by `make bench-geneformer`
-    try:
+    with suppress(NotInProfileError):
         parts[part] = read_benchmark(results.root, part)
-    except NotInProfileError:
-        print(f"Not measured: {part}")
 training, together, scoring = parts["training"], parts["together"], parts["scoring"]
 
 # %% [markdown]

@@ -126,7 +126,7 @@ def test_the_later_figures_are_reached_shown_and_explained(page, address, title,
     page.wait_for_load_state("networkidle")
     assert picture.evaluate("picture => picture.complete && picture.naturalWidth") > 0
     assert f"Figure {panel}." in figure.inner_text()
-    assert "make figure" in figure.inner_text()
+    assert "Redraw: make " in figure.inner_text()
     assert word in page.locator("article").inner_text()
     # A number that was not found would stand there as the role's source.
     assert "{val}" not in page.locator("article").inner_text()

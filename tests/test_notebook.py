@@ -64,3 +64,24 @@ def test_unknown_notebook(layout):
     write(layout, "")
     with pytest.raises(DatamixError, match=r"two.py; there are: one"):
         run_notebook(layout, "two")
+
+
+@pytest.mark.parametrize(("deaths", "runs"), [(2, True), (3, False)])
+def test_a_kernel_that_dies_at_its_start_is_started_again(layout, monkeypatch, deaths, runs):
+    import papermill
+
+    execute, left = papermill.execute_notebook, [deaths]
+
+    def dies_at_first(*arguments, **options):
+        if left[0]:
+            left[0] -= 1
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return execute(*arguments, **options)
+
+    monkeypatch.setattr(papermill, "execute_notebook", dies_at_first)
+    write(layout, "print('there')\n")
+    if runs:
+        assert outputs(run_notebook(layout, "one")) == "there\n"
+    else:
+        with pytest.raises(RuntimeError, match="Kernel died"):
+            run_notebook(layout, "one")

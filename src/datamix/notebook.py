@@ -9,6 +9,10 @@ from datamix.files import replacing
 from datamix.layout import Layout
 
 
+KERNEL_STARTS = 3
+"""How often a kernel is started before its death counts."""
+
+
 def run_notebook(layout: Layout, name: str) -> Path:
     """Execute `notebooks/<name>.py` for a profile.
 
@@ -31,7 +35,7 @@ def run_notebook(layout: Layout, name: str) -> Path:
         `<name>.failed.ipynb`.
     """
     import jupytext
-    import papermill
+    from papermill import PapermillExecutionError
     from nbclient.exceptions import CellExecutionError
 
     script = layout.root / "notebooks" / f"{name}.py"
@@ -45,17 +49,8 @@ def run_notebook(layout: Layout, name: str) -> Path:
         try:
             notebook = jupytext.read(script)
             jupytext.write(notebook, draft)
-            papermill.execute_notebook(
-                draft,
-                beside,
-                parameters={"profile": layout.profile.name},
-                kernel_name="python3",
-                language="python",
-                cwd=layout.root,
-                progress_bar=False,
-                extra_arguments=["--log-level=CRITICAL"],  # it warns that it listens on this machine
-            )
-        except (papermill.PapermillExecutionError, CellExecutionError) as error:
+            _execute(draft, beside, layout)
+        except (PapermillExecutionError, CellExecutionError) as error:
             if getattr(error, "ename", None) == NotInProfileError.__name__:
                 jupytext.write(_without_results(notebook, str(getattr(error, "evalue", error))), beside)
                 return path
@@ -66,6 +61,28 @@ def run_notebook(layout: Layout, name: str) -> Path:
             draft.unlink(missing_ok=True)
         failed.unlink(missing_ok=True)
     return path
+
+
+def _execute(draft: Path, result: Path, layout: Layout) -> None:
+    import papermill
+
+    for attempt in range(1, KERNEL_STARTS + 1):
+        try:
+            papermill.execute_notebook(
+                draft,
+                result,
+                parameters={"profile": layout.profile.name},
+                kernel_name="python3",
+                language="python",
+                cwd=layout.root,
+                progress_bar=False,
+                extra_arguments=["--log-level=CRITICAL"],  # it warns that it listens on this machine
+            )
+            return
+        except RuntimeError as error:
+            # Two kernels that start at the same moment can choose the same port; the later one dies before it runs.
+            if "Kernel died before replying" not in str(error) or attempt == KERNEL_STARTS:
+                raise
 
 
 def _without_results(notebook: NotebookNode, reason: str) -> NotebookNode:

@@ -8,7 +8,6 @@ from datamix.errors import DatamixError, NotInProfileError
 from datamix.files import replacing
 from datamix.layout import Layout
 
-
 KERNEL_STARTS = 3
 """How often a kernel is started before its death counts."""
 
@@ -35,8 +34,8 @@ def run_notebook(layout: Layout, name: str) -> Path:
         `<name>.failed.ipynb`.
     """
     import jupytext
-    from papermill import PapermillExecutionError
     from nbclient.exceptions import CellExecutionError
+    from papermill import PapermillExecutionError
 
     script = layout.root / "notebooks" / f"{name}.py"
     if not script.is_file():

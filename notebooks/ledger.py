@@ -25,7 +25,7 @@ profile: str = "demo"  # which data and settings: demo | mini | paper, or the na
 # %%
 from datamix import style
 from datamix.files import replacing
-from datamix.ledger import our_numbers, published_numbers, write_verdicts
+from datamix.ledger import CELLS_TOLERANCE, R2_TOLERANCE, our_numbers, published_numbers, write_verdicts
 from datamix.profile import read_profile
 from datamix.results import Results
 from datamix.summary import published_r2, seed_medians
@@ -53,6 +53,8 @@ for name, verdict in (
 record("ledger.numbers", len(ledger), unit="numbers", results=results)
 record("ledger.profile", results.profile.name, unit="", results=results)
 of_r2 = ledger["number"].str.startswith("r2.")
+record("ledger.r2_tolerance", R2_TOLERANCE, unit="R²", results=results)
+record("ledger.cells_tolerance", CELLS_TOLERANCE, unit="of the published number", results=results)
 record("ledger.r2", int(of_r2.sum()), unit="numbers", results=results)
 reasons = "; ".join(dict.fromkeys(why for why in ledger.loc[of_r2, "why"] if why))
 record("ledger.r2_why", f" ({reasons})" if reasons else "", unit="", results=results)
@@ -61,8 +63,8 @@ record("ledger.r2_why", f" ({reasons})" if reasons else "", unit="", results=res
 # Of {val}`ledger.numbers` published numbers, {val}`ledger.reproduced` are reproduced, {val}`ledger.within` lie within the tolerance, {val}`ledger.differs` differ, and {val}`ledger.not_here` cannot be computed from the profile {val}`ledger.profile`.
 #
 # *Reproduced* means equal as printed: to two decimals for R², exactly for counts and settings.
-# R² may differ by 0.05: the paper's own control moves by more on blood, without any change of composition.
-# Numbers of evaluation cells may differ by 1 %.
+# R² may differ by {val}`ledger.r2_tolerance`: the paper's own control moves by more on blood, without any change of composition.
+# Numbers of evaluation cells may differ by {val}`ledger.cells_tolerance:.0%`.
 # Settings and draws need no data: those are checked in every profile.
 # Whether the published heat map shows means or medians over cells is not stated; ours are medians.
 #

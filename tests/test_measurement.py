@@ -84,7 +84,6 @@ def test_what_was_measured_is_kept(tmp_path):
     assert read_benchmark(tmp_path, "training")["seconds"].tolist() == [1.0]
 
 
-@pytest.mark.skipif(not (project_root() / "recorded" / "bench").is_dir(), reason="not recorded so far")
 def test_the_record_has_what_the_page_needs():
     kept = {path.stem for path in (project_root() / "recorded" / "bench").glob("*.json")}
     assert {"training", "together", "scoring", "optimum", "demo"} <= kept

@@ -99,29 +99,28 @@ def together(plan: Plan) -> Table:
     measured once, on a quarter of the cells, and its seconds are scaled by the steps of an epoch.
     """
     cores = os.cpu_count() or 1
-    ways: dict[str, tuple[str, int, int]] = {
-        "ours, a process a core": ("ours", cores, 1),
-        "stock, a process a core": ("stock", cores, 1),
+    cells, genes = plan.together
+    part = cells // _PART_FOR_DEFAULTS
+    ways: dict[str, tuple[str, int, int, int]] = {  # trainer, processes, threads, cells that are timed
+        "ours, a process a core": ("ours", cores, 1, cells),
+        "stock, a process a core": ("stock", cores, 1, cells),
     }
     if cores > 1:
         ways |= {
-            "stock, one process": ("stock", 1, 1),
-            "stock at its defaults, one process": ("stock", 1, cores),
-            "stock at its defaults, a process a core": ("stock", cores, cores),
+            "stock, one process": ("stock", 1, 1, cells),
+            "stock at its defaults, one process": ("stock", 1, cores, part),
+            "stock at its defaults, a process a core": ("stock", cores, cores, part),
         }
-    cells, genes = plan.together
     found: dict[str, list[Table]] = {way: [] for way in ways}
     for repeat in range(plan.repeats):
-        for way, (name, processes, threads) in ways.items():
+        for way, (name, processes, threads, timed) in ways.items():
             if threads > 1 and repeat:
                 continue
-            timed = cells // _PART_FOR_DEFAULTS if threads > 1 else cells
             work = partial(_train_beside, name=name)
             found[way].append(in_processes(work, processes=processes, threads=threads, cells=timed, genes=genes))
     table: Table = []
     for way, runs in found.items():
-        name, processes, threads = ways[way]
-        timed = cells // _PART_FOR_DEFAULTS if threads > 1 else cells
+        name, processes, threads, timed = ways[way]
         scale = 10 / processes * _steps(cells) / _steps(timed)
         seconds = [scale * float(np.mean([r["seconds"] for r in run])) for run in runs]
         table.append(

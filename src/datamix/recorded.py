@@ -45,10 +45,8 @@ class Record:
     @property
     def described(self) -> dict[str, Any]:
         """What made it, as `datamix.provenance.describe` says it of a run."""
-        return {
-            key: self.provenance[key]
-            for key in ("profile", "protocol", "simulated", "commit", "datasets", "seeds", "versions", "command")
-        }
+        of_the_record = ("notebook", "code", "settings")
+        return {key: value for key, value in self.provenance.items() if key not in of_the_record}
 
     @property
     def values(self) -> Values:

@@ -47,18 +47,18 @@ record: .venv/complete
 	@$(BIN)/python -m datamix record --profile $(PROFILE)
 
 bench: .venv/complete
-	@$(BIN)/python -m datamix.benchmark
+	@$(BIN)/python -m benchmarks.training
 
 # Keep the last `make bench` with the project, for readers who have not measured: recorded/bench/.
 record-bench: .venv/complete
-	@$(BIN)/python -m datamix.benchmark --record
+	@$(BIN)/python -m benchmarks.training --record
 
 # A dense file of 2.4 GB, then of twice that, in a temporary folder: memory and rate of its preparation.
 bench-data: .venv/complete
-	@$(BIN)/python -m datamix.benchmark_data
+	@$(BIN)/python -m benchmarks.preparation
 
 bench-geneformer: .venv/complete
-	@$(BIN)/python -m datamix.geneformer.benchmark
+	@$(BIN)/python -m benchmarks.geneformer
 
 clean:
 	rm -rf results .snakemake

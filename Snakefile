@@ -8,13 +8,13 @@ import os
 import sys
 from pathlib import Path
 
-from datamix.errors import DatamixError
-from datamix.inventory import require_files_by_hand
-from datamix.geneformer.scores import runs as geneformer_runs
-from datamix.layout import Layout
-from datamix.manifest import read_manifest
-from datamix.site import list_notebooks
-from datamix.resources import rule_resources
+from datamix.corpora.planning import require_files_by_hand, rule_resources
+from datamix.geneformer.tables import runs as geneformer_runs
+from datamix.project.errors import DatamixError
+from datamix.project.layout import Layout
+from datamix.project.manifest import read_manifest
+from datamix.publishing.site import list_notebooks
+from datamix.sources.registry import reader_sources
 
 # Models train with one thread each, side by side; more threads on such small matrices are slower.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -28,7 +28,7 @@ manifest = read_manifest(Path.cwd())
 OUT = f"results/{NAME}"
 NOTEBOOKS = list_notebooks(Path.cwd())
 PYTHON = sys.executable
-GENEFORMER = [f"geneformer/{m}" for m in "cells vocabulary tokenizer masking pretraining zero_shot grid".split()]
+GENEFORMER = [f"geneformer/{m}" for m in "cells vocabulary tokenizer masking pretraining zero_shot run".split()]
 BOOK = sorted(str(p) for p in Path("book").rglob("*") if p.is_file() and "__pycache__" not in p.parts)
 
 
@@ -61,17 +61,17 @@ def needs(notebook):
 
 def draws_with(notebook):
     """Return the modules that a notebook computes and draws with."""
-    known = {"framework": ["diagrams"], "datasets": ["plots"], "speed": ["plots_benchmark", "speed_targets", "measurement"]}
+    known = {"framework": ["figures/framework"], "datasets": ["figures/reconstruction"], "speed": ["figures/speed", "analysis/speed_targets", "publishing/recorded"]}
     known["protocols"] = [
-        "plots_protocols", "protocol_faults", "protocol_files", "leakage", "geneformer/zero_shot",
+        "figures/protocols", "analysis/protocol_faults", "sources/simulator/published_layouts", "corpora/leakage", "geneformer/zero_shot",
     ]  # fmt: skip
-    known["geneformer"] = ["plots", "summary", "plots_geneformer", "geneformer/comparison", "geneformer/scores"]
-    known["fig3"] = ["embedding", "latent", "plots_latent"]
-    known["fig4"] = ["programs", "key_genes", "plots_programs", "simulated_truth", "summary"]
-    known["claims"] = ["claims", "held_out", "plots_claims", "plots_latent", "recorded", "summary"]
-    known["ledger"] = ["ledger", "summary"]
-    known["real_cells"] = ["plots", "plots_latent", "recorded"]
-    return known.get(notebook, ["plots", "summary"])
+    known["geneformer"] = ["figures/reconstruction", "analysis/summary", "figures/geneformer", "analysis/two_families", "geneformer/tables"]
+    known["fig3"] = ["analysis/uniqueness", "analysis/latent_spaces", "figures/latent_spaces"]
+    known["fig4"] = ["analysis/enrichment", "analysis/key_genes", "figures/key_genes", "analysis/summary"]
+    known["claims"] = ["analysis/claims", "analysis/unseen_types", "figures/claims", "figures/latent_spaces", "publishing/recorded", "analysis/summary"]
+    known["ledger"] = ["analysis/published_numbers", "analysis/summary"]
+    known["real_cells"] = ["figures/reconstruction", "figures/latent_spaces", "publishing/recorded"]
+    return known.get(notebook, ["figures/reconstruction", "analysis/summary"])
 
 
 def needed(rule):
@@ -103,7 +103,7 @@ rule book:
         "data_manifest.yaml",
         notebooks=[f"{OUT}/notebooks/{name}.ipynb" for name in NOTEBOOKS],
         book=BOOK,
-        code=code("site", "pages", "panels", "values", "provenance", "manifest"),
+        code=code("publishing/site", "publishing/pages", "publishing/panels", "publishing/values", "project/provenance", "project/manifest"),
     output:
         update(f"{OUT}/site/index.html"),  # the former site stays until the new one is whole
     params:
@@ -114,7 +114,7 @@ rule book:
 
 rule corpus:
     input:
-        code=lambda w: [*code("preparation", "gene_names"), *manifest.reader_sources(w.dataset)],
+        code=lambda w: [*code("corpora/prepare", "corpora/gene_names"), *reader_sources(w.dataset, manifest)],
     output:
         f"{OUT}/corpora/{{dataset}}.h5ad",
     params:
@@ -131,7 +131,7 @@ rule corpus:
 rule genes:
     input:
         corpora(profile.training_datasets),
-        code=code("corpus"),
+        code=code("corpora/genes", "corpora/corpus"),
     output:
         f"{OUT}/corpora/genes.csv",
     params:
@@ -144,7 +144,7 @@ rule genes:
 
 rule gene_sets:
     input:
-        code=code("gene_sets", "sources/gmt", "sources/simulated_programmes"),
+        code=code("corpora/gene_sets", "sources/formats/gmt", "sources/simulator/programmes"),
     output:
         f"{OUT}/corpora/gene_sets.csv",
     params:
@@ -158,7 +158,7 @@ rule train:
     input:
         f"{OUT}/corpora/genes.csv",
         corpora(profile.datasets),  # those for evaluation for the leakage guard
-        code=code("ldvae", "fast_training", "fast_kernels", "stacked_training", "mixture", "leakage"),
+        code=code("ldvae/model", "ldvae/training", "ldvae/fast_training", "ldvae/fast_kernels", "ldvae/stacked_training", "corpora/mixtures", "corpora/leakage"),
     output:
         f"{OUT}/models/{{baseline}}/seed{{seed}}.json",
     params:
@@ -177,7 +177,7 @@ rule score:
         rules.train.output,
         lambda w: f"{OUT}/models/{w.baseline}/seed{profile.model_seed(int(w.seed))}.json",
         corpora(e.dataset for e in profile.evaluations.values()),
-        code=code("reconstruction", "posterior", "scoring_kernels", "evaluation_cells", "evaluation_sets"),
+        code=code("scoring/reconstruction", "scoring/posterior", "scoring/kernels", "corpora/normalise", "corpora/evaluation_sets"),
     output:
         f"{OUT}/scores/parts/{{baseline}}-seed{{seed}}.parquet",
     params:
@@ -196,7 +196,7 @@ rule read_out:
         lambda w: f"{OUT}/models/{w.baseline}/seed{profile.model_seed(int(w.seed))}.json",
         corpora(e.dataset for e in profile.evaluations.values()),
         code=code(
-            "readout", "reconstruction", "posterior", "scoring_kernels", "evaluation_cells", "evaluation_sets"
+            "scoring/read_out", "scoring/reconstruction", "scoring/posterior", "scoring/kernels", "corpora/normalise", "corpora/evaluation_sets"
         ),
     output:
         f"{OUT}/latents/{{baseline}}-seed{{seed}}.parquet",
@@ -217,8 +217,8 @@ rule hold_out:
         corpora(profile.training_datasets),
         corpora(e.dataset for e in profile.evaluations.values()),
         code=code(
-            "unseen", "ldvae", "fast_training", "fast_kernels", "stacked_training", "mixture", "reconstruction",
-            "posterior",
+            "scoring/hold_out", "ldvae/training", "ldvae/fast_training", "ldvae/fast_kernels", "ldvae/stacked_training", "corpora/mixtures", "scoring/reconstruction",
+            "scoring/posterior",
         ),
     output:
         f"{OUT}/scores/held_out/{{baseline}}-seed{{seed}}.parquet",
@@ -246,7 +246,7 @@ rule geneformer:
     input:
         f"{OUT}/corpora/genes.csv",
         corpora(profile.datasets),
-        code=code("mixture", "leakage", *GENEFORMER),
+        code=code("corpora/mixtures", "corpora/leakage", *GENEFORMER),
     output:
         f"{OUT}/geneformer/scores/{{baseline}}/seed{{seed}}/{{mixture}}.parquet",
     params:
@@ -273,7 +273,7 @@ rule notebook:
     input:
         lambda w: needs(w.notebook),
         script="notebooks/{notebook}.py",
-        code=lambda w: code("panels", "values", "style", "results", *draws_with(w.notebook)),
+        code=lambda w: code("publishing/panels", "publishing/values", "figures/style", "publishing/results", *draws_with(w.notebook)),
     output:
         f"{OUT}/notebooks/{{notebook}}.ipynb",
     params:

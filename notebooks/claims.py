@@ -27,17 +27,18 @@ profile: str = "demo"  # which data and settings: demo | mini | paper, or the na
 # %%
 import pandas as pd
 
-from datamix import plots_claims
-from datamix.claims import CLAIMS, MARGIN, judge, published_claims
-from datamix.files import replacing
-from datamix.held_out import by_type, trend, with_and_without
-from datamix.panels import save_panel
-from datamix.plots_latent import label_models
-from datamix.recorded import read_record, record_folder
-from datamix.results import Results
-from datamix.sources.labels import NOT_LABELLED
-from datamix.summary import published_r2
-from datamix.values import record
+from datamix.figures import claims
+from datamix.analysis.claims import CLAIMS, MARGIN, judge
+from datamix.analysis.published_numbers import published_claims
+from datamix.project.files import replacing
+from datamix.analysis.unseen_types import by_type, trend, with_and_without
+from datamix.publishing.panels import save_panel
+from datamix.figures.labels import label_models
+from datamix.publishing.recorded import read_record, record_folder
+from datamix.publishing.results import Results
+from datamix.sources.formats.cell_labels import NOT_LABELLED
+from datamix.analysis.published_numbers import published_r2
+from datamix.publishing.values import record
 
 results = Results(profile, notebook="claims")
 baseline = "blood"
@@ -80,7 +81,7 @@ table = pd.concat([*sources, published], ignore_index=True)
 table["title"] = table["claim"].map(titles)
 columns = ["claim", "title", "source", "about", "value", "low", "high", "threshold", "verdict", "why", "seeds"]
 save_panel(
-    plots_claims.claims(table),
+    claims.claims(table),
     "5a",
     data=table[columns],
     alt="The statistic of each of four tests of three claims with its interval and threshold, for this profile, recorded profiles, and the published heat map.",
@@ -141,7 +142,7 @@ record("claims.seeds", len(results.profile.seeds), unit="seeds", results=results
 # %%
 types = label_models(by_type(held_out), results.profile)
 save_panel(
-    plots_claims.distance(types, results.profile),
+    claims.distance(types, results.profile),
     "5b",
     data=types,
     alt="Median R² of each cell type of each evaluation set against its distance from the nearest training type; types left out of training lie further and lower.",
@@ -183,6 +184,6 @@ record("claims.types", len(types[types["seen"] == "as trained"]), unit="cell typ
 # ```
 
 # %% tags=["hide-input"]
-from datamix.provenance import versions
+from datamix.project.provenance import versions
 
 versions()

@@ -26,11 +26,11 @@ profile: str = "demo"  # which data and settings: demo | mini | paper, or the na
 # %%
 import pandas as pd
 
-from datamix import plots
-from datamix.manifest import read_manifest
-from datamix.panels import save_panel
-from datamix.results import Results
-from datamix.values import record
+from datamix.figures import datasets
+from datamix.project.manifest import read_manifest
+from datamix.publishing.panels import save_panel
+from datamix.publishing.results import Results
+from datamix.publishing.values import record
 
 results = Results(profile, notebook="datasets")
 manifest = read_manifest(results.root)
@@ -56,7 +56,7 @@ kept = pd.DataFrame(
     ]
 )
 save_panel(
-    plots.cells_kept(kept),
+    datasets.cells_kept(kept),
     "S1a",
     data=kept,
     alt=f"Bars of the number of cells read and kept by quality control in {len(kept)} datasets.",
@@ -99,7 +99,7 @@ cells = pd.concat(
 quantiles = cells.groupby("dataset", sort=False).quantile([0.05, 0.25, 0.5, 0.75, 0.95])
 quantiles = quantiles.rename_axis(["dataset", "quantile"]).reset_index()
 save_panel(
-    plots.qc_distributions(quantiles, min_counts=qc.min_counts, max_mito=qc.max_mito),
+    datasets.qc_distributions(quantiles, min_counts=qc.min_counts, max_mito=qc.max_mito),
     "S1b",
     data=quantiles,
     alt="Box plots of total counts and mitochondrial fraction of the kept cells of each dataset.",
@@ -125,6 +125,6 @@ about[["title", "role", "kept", "cell_types", "donors"]].style.format({"kept": "
 # An entry in `data_manifest.yaml` names the files and the reader; `datamix prepare yours --profile yours` makes the corpus; `datamix data check` says what is there.
 
 # %% tags=["hide-input"]
-from datamix.provenance import versions
+from datamix.project.provenance import versions
 
 versions()

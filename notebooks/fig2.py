@@ -24,11 +24,13 @@
 profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
 
 # %%
-from datamix.panels import save_panel
-from datamix.results import Results
-from datamix.summary import by_cell_type, published_r2, summarise
-from datamix.values import record
-from datamix import plots
+from datamix.publishing.panels import save_panel
+from datamix.publishing.results import Results
+from datamix.analysis.summary import by_cell_type, summarise
+from datamix.analysis.published_numbers import published_r2
+from datamix.publishing.values import record
+from datamix.figures import labels
+from datamix.figures import reconstruction
 
 results = Results(profile, notebook="fig2")
 baseline = "blood"
@@ -42,13 +44,13 @@ scores = results.scores(baseline)
 # Intervals (95 %) come from a bootstrap over seeds and cells, paired between mixtures.
 
 # %%
-summary = plots.label_mixtures(summarise(scores, mixtures), results.profile)
+summary = labels.label_mixtures(summarise(scores, mixtures), results.profile)
 summary = summary.merge(published_r2(baseline), on=["evaluation", "mixture"], how="left")
 
 # %%
 cells = scores.drop_duplicates("cell").shape[0]
 save_panel(
-    plots.heat_map(summary),
+    reconstruction.heat_map(summary),
     "2a",
     data=summary,
     alt=f"Heat map of the median reconstruction R² of {len(mixtures)} models in columns on "
@@ -136,9 +138,9 @@ beside.rename_axis(index=None, columns="ours (published)")
 highest = additions.groupby("mixture", sort=False)["over_control"].max().nlargest(2)
 shown = [baseline, *highest.index]
 types = by_cell_type(scores[scores["mixture"].isin(shown)])
-types = plots.label_mixtures(types, results.profile)
+types = labels.label_mixtures(types, results.profile)
 save_panel(
-    plots.cell_types(types, results.profile, shown=shown),
+    reconstruction.cell_types(types, results.profile, shown=shown),
     "2b",
     data=types,
     alt="Median and quartiles of the R² of cells of each cell type, one column an evaluation set, "
@@ -158,7 +160,7 @@ save_panel(
 # The cell below is the one of median R² in {val}`fig2.best.evaluation` under the mixture that lies furthest above the control there.
 
 # %%
-from datamix.grid import predict_cell
+from datamix.scoring.score import predict_cell
 
 chosen = scores[(scores["evaluation"] == best["evaluation"]) & (scores["mixture"] == best["mixture"])]
 chosen = chosen[chosen["seed"] == results.profile.seeds[0]].sort_values("r2")
@@ -167,9 +169,9 @@ genes = predict_cell(
     results.layout, baseline, seed=results.profile.seeds[0], evaluation=best["evaluation"], cell=cell,
     mixtures=[baseline, best["mixture"]],
 )  # fmt: skip
-genes = plots.label_mixtures(genes, results.profile)
+genes = labels.label_mixtures(genes, results.profile)
 save_panel(
-    plots.reconstruction_scatter(genes, results.profile),
+    reconstruction.reconstruction_scatter(genes, results.profile),
     "2c",
     data=genes,
     alt="Predicted against observed expression of the most variable genes of one cell, under two models.",
@@ -210,6 +212,6 @@ table.rename_axis("Evaluation set").style.format("{:.2f}")
 # ```
 
 # %% tags=["hide-input"]
-from datamix.provenance import versions
+from datamix.project.provenance import versions
 
 versions()

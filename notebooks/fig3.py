@@ -28,11 +28,12 @@ profile: str = "demo"  # which data and settings: demo | mini | paper, or the na
 # %%
 import pandas as pd
 
-from datamix import plots_latent
-from datamix.embedding import compare_mixtures, similarity, umap_positions, what_is_added
-from datamix.panels import save_panel
-from datamix.results import Results
-from datamix.values import record
+from datamix.figures import labels
+from datamix.figures import latent_spaces
+from datamix.analysis.uniqueness import compare_mixtures, similarity, umap_positions, what_is_added
+from datamix.publishing.panels import save_panel
+from datamix.publishing.results import Results
+from datamix.publishing.values import record
 
 results = Results(profile, notebook="fig3")
 baseline = "blood"
@@ -56,9 +57,9 @@ most = gained.groupby("mixture", sort=False)["over_control"].max().nlargest(2)
 first = latents[latents["seed"] == results.profile.seeds[0]]
 positions = umap_positions(first, [baseline, control, *most.index])
 save_panel(
-    plots_latent.umaps(plots_latent.label_models(positions, results.profile), results.profile),
+    latent_spaces.umaps(labels.label_models(positions, results.profile), results.profile),
     "3a",
-    data=plots_latent.label_models(positions, results.profile),
+    data=labels.label_models(positions, results.profile),
     alt=f"UMAP layouts of evaluation cells in the latent spaces of four models, coloured by {positions['evaluation'].nunique()} evaluation sets.",
     caption="**Evaluation cells in four latent spaces**, laid out by UMAP, one trained seed: the baseline, the control, and the two added sets whose uniqueness lies furthest above the control's.",
     results=results,
@@ -76,9 +77,9 @@ by_set = [
     umap_positions(part, [baseline, control, *most.index], cells=300)
     for _, part in first.groupby("evaluation", sort=False)
 ]
-by_set = plots_latent.label_models(pd.concat(by_set), results.profile)
+by_set = labels.label_models(pd.concat(by_set), results.profile)
 save_panel(
-    plots_latent.umaps_by_set(by_set),
+    latent_spaces.umaps_by_set(by_set),
     "3b",
     data=by_set,
     alt=f"UMAP layouts of {by_set['evaluation'].nunique()} evaluation sets, one a row, in the latent spaces of four models, coloured by cell type.",
@@ -98,9 +99,9 @@ save_panel(
 # The diagonal is a mixture against itself, trained again with another seed; other fields also compare different seeds only.
 
 # %%
-matrices = plots_latent.label_models(comparison, results.profile)
+matrices = labels.label_models(comparison, results.profile)
 save_panel(
-    plots_latent.uniqueness_matrices(matrices),
+    latent_spaces.uniqueness_matrices(matrices),
     "3c",
     data=matrices,
     alt=f"Matrices of {len(mixtures)} by {len(mixtures)} mixtures, one for each evaluation set; colour is the uniqueness of the column's latent space given the row's.",
@@ -117,9 +118,9 @@ save_panel(
 # From the baseline to baseline + added set: what the mixture holds and the baseline has not (filled), and what it no longer holds (open).
 
 # %%
-table = plots_latent.label_models(added, results.profile)
+table = labels.label_models(added, results.profile)
 save_panel(
-    plots_latent.what_is_added(table, results.profile),
+    latent_spaces.what_is_added(table, results.profile),
     "3d",
     data=table,
     alt="Uniqueness with intervals for baseline plus each added set against the baseline, in both directions, one part an evaluation set; grey bands are the range between seeds.",
@@ -174,7 +175,7 @@ record("fig3.best.lost", back["uniqueness"].iloc[0], unit="uniqueness", results=
 # The baseline's own row is its seed-to-seed value.
 
 # %% tags=["hide-input"]
-alike = plots_latent.label_models(similarity(latents, mixtures), results.profile)
+alike = labels.label_models(similarity(latents, mixtures), results.profile)
 record("fig3.neighbours.k", int(alike["k"].max()), unit="neighbours", results=results)
 record("fig3.neighbours.chance", alike["neighbours_chance"].max(), unit="share", results=results)
 record("fig3.neighbours.null", alike["neighbours_null_high"].max(), unit="share", results=results)
@@ -208,6 +209,6 @@ beside.rename_axis(index=["Evaluation set", "Measure"], columns=None).reset_inde
 # ```
 
 # %% tags=["hide-input"]
-from datamix.provenance import versions
+from datamix.project.provenance import versions
 
 versions()

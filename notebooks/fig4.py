@@ -25,14 +25,15 @@
 profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
 
 # %%
-from datamix import plots_programs
-from datamix.key_genes import gene_gains, sets_of_mixtures
-from datamix.panels import save_panel
-from datamix.plots_latent import label_models
-from datamix.programs import confirm, enrich, match_factors, precision_recall, rank_genes, strength
-from datamix.results import Results
-from datamix.summary import summarise
-from datamix.values import record
+from datamix.figures import key_genes
+from datamix.analysis.key_genes import gene_gains, sets_of_mixtures
+from datamix.publishing.panels import save_panel
+from datamix.figures.labels import label_models
+from datamix.analysis.enrichment import confirm, enrich, precision_recall
+from datamix.analysis.key_genes import match_factors, rank_genes, strength
+from datamix.publishing.results import Results
+from datamix.analysis.summary import summarise
+from datamix.publishing.values import record
 
 results = Results(profile, notebook="fig4")
 baseline = "blood"
@@ -56,7 +57,7 @@ named = held.drop_duplicates("factor").set_index("factor")["source"]
 ranked = rank_genes(first[strength(first).index], n=8)
 ranked = ranked.assign(cosine=ranked["factor"].map(again), set=ranked["factor"].map(named).fillna(""))
 save_panel(
-    plots_programs.loadings(ranked),
+    key_genes.loadings(ranked),
     "4a",
     data=ranked,
     alt=f"Bars of the eight strongest loadings of each of {first.shape[1]} factors of the Blood Baseline.",
@@ -94,7 +95,7 @@ chosen = table[table["source"].isin(moved.index)].copy()
 order = chosen[chosen["mixture"] == baseline].sort_values("score", ascending=False)["source"].tolist()
 chosen = chosen.sort_values("source", key=lambda s: s.map(order.index), kind="stable")
 save_panel(
-    plots_programs.sets_by_mixture(chosen),
+    key_genes.sets_by_mixture(chosen),
     "4b",
     data=chosen,
     alt=f"Heat map of the scores of {len(order)} gene sets in {len(mixtures)} mixtures; colour is the change against the baseline.",
@@ -134,7 +135,7 @@ for column in ("score", "change", "change_low", "change_high"):
 # The area under the precision–recall curve says how well the scores tell these from the others; real cells have no such truth, and the table is then empty.
 
 # %% tags=["hide-input"]
-from datamix.simulated_truth import programmes_of
+from datamix.analysis.key_genes import programmes_of
 
 recovered = []
 for mixture in mixtures if results.profile.simulated else []:
@@ -181,7 +182,7 @@ gains = gains.assign(symbol=symbols.loc[gains.index].to_numpy())
 gains["sets"] = gains["symbol"].map(member).fillna("")
 drawn = label_models(gains.assign(mixture=driver, evaluation=outside).reset_index(), results.profile)
 save_panel(
-    plots_programs.driving_genes(drawn.head(20), results.profile, mixture=driver),
+    key_genes.driving_genes(drawn.head(20), results.profile, mixture=driver),
     "4c",
     data=drawn,
     alt="Bars of the twenty genes whose squared residual falls most, with their range over seeds and the gene sets they are in.",
@@ -225,6 +226,6 @@ record("fig4.drive.sets", names, unit="", results=results)
 # ```
 
 # %% tags=["hide-input"]
-from datamix.provenance import versions
+from datamix.project.provenance import versions
 
 versions()

@@ -24,20 +24,21 @@
 profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
 
 # %%
-from datamix import plots
-from datamix.panels import save_panel
-from datamix.results import Results
-from datamix.summary import seed_medians, seed_pairs
-from datamix.values import record
+from datamix.figures import labels
+from datamix.figures import reconstruction
+from datamix.publishing.panels import save_panel
+from datamix.publishing.results import Results
+from datamix.analysis.summary import seed_medians, seed_pairs
+from datamix.publishing.values import record
 
 results = Results(profile, notebook="figS2")
 baseline = "blood"
 
 # %%
 scores = results.scores(baseline)
-pairs = plots.label_mixtures(seed_pairs(scores), results.profile)
+pairs = labels.label_mixtures(seed_pairs(scores), results.profile)
 save_panel(
-    plots.seed_scatter(pairs, results.profile),
+    reconstruction.seed_scatter(pairs, results.profile),
     "S2a",
     data=pairs,
     alt="Scatter of the R² of each cell under two models that differ by seed, one panel an evaluation set.",
@@ -51,9 +52,9 @@ save_panel(
 # ```
 
 # %%
-medians = plots.label_mixtures(seed_medians(scores), results.profile)
+medians = labels.label_mixtures(seed_medians(scores), results.profile)
 save_panel(
-    plots.seed_medians(medians, results.profile),
+    reconstruction.seed_medians(medians, results.profile),
     "S2b",
     data=medians,
     alt="Median R² of every trained model; the seeds of a mixture are joined by a line.",
@@ -99,6 +100,6 @@ record("figS2.range_max.mixture", spread.idxmax()[1], unit="", results=results)
 # ```
 
 # %% tags=["hide-input"]
-from datamix.provenance import versions
+from datamix.project.provenance import versions
 
 versions()

@@ -24,11 +24,12 @@
 profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
 
 # %%
-from datamix import plots
-from datamix.panels import save_panel
-from datamix.results import Results
-from datamix.summary import by_cell_type, summarise
-from datamix.values import record
+from datamix.figures import labels
+from datamix.figures import reconstruction
+from datamix.publishing.panels import save_panel
+from datamix.publishing.results import Results
+from datamix.analysis.summary import by_cell_type, summarise
+from datamix.publishing.values import record
 
 results = Results(profile, notebook="figS4")
 baseline = "atlas"
@@ -37,9 +38,9 @@ results.require_baseline(baseline)
 # %%
 mixtures = results.mixtures(baseline)
 scores = results.scores(baseline)
-summary = plots.label_mixtures(summarise(scores, mixtures), results.profile)
+summary = labels.label_mixtures(summarise(scores, mixtures), results.profile)
 save_panel(
-    plots.heat_map(summary),
+    reconstruction.heat_map(summary),
     "S4a",
     data=summary,
     alt=f"Heat map of the median reconstruction R² of {len(mixtures)} models on {summary['evaluation'].nunique()} "
@@ -77,9 +78,9 @@ record("figS4.start.change", change[change.abs().idxmax()], unit="median R²", r
 # %%
 shown = [baseline, best["mixture"]]
 types = by_cell_type(scores[scores["mixture"].isin(shown)])
-types = plots.label_mixtures(types, results.profile)
+types = labels.label_mixtures(types, results.profile)
 save_panel(
-    plots.cell_types(types, results.profile, shown=shown),
+    reconstruction.cell_types(types, results.profile, shown=shown),
     "S4b",
     data=types,
     alt=f"Median and quartiles of the R² of cells of each cell type for {' and '.join(shown)}.",
@@ -97,6 +98,6 @@ save_panel(
 # The Atlas Baseline is a second entry under `baselines` in the profile; `make figure FIG=figS4 PROFILE=yours` draws it.
 
 # %% tags=["hide-input"]
-from datamix.provenance import versions
+from datamix.project.provenance import versions
 
 versions()

@@ -27,11 +27,11 @@ profile: str = "demo"  # which data and settings: demo | mini | paper, or the na
 import pandas as pd
 from IPython.display import Markdown
 
-from datamix import diagrams
-from datamix.manifest import read_manifest
-from datamix.panels import save_panel
-from datamix.results import Results
-from datamix.values import record
+from datamix.figures import framework
+from datamix.project.manifest import read_manifest
+from datamix.publishing.panels import save_panel
+from datamix.publishing.results import Results
+from datamix.publishing.values import record
 
 results = Results(profile, notebook="framework", reads=[])
 settings = results.profile
@@ -42,9 +42,9 @@ manifest = read_manifest(results.root)
 
 # %%
 titles = {dataset: manifest.dataset(dataset).title for dataset in settings.training_datasets}
-sources = diagrams.training_sources(settings, titles)
+sources = framework.training_sources(settings, titles)
 save_panel(
-    diagrams.tree(sources, settings),
+    framework.tree(sources, settings),
     "1a",
     data=sources,
     alt="Haematopoietic tree from the embryonic stem cell to mature blood cells; coloured squares mark the states that "
@@ -90,7 +90,7 @@ model = pd.DataFrame(
     columns=["part", "shape", "meaning"],
 )
 save_panel(
-    diagrams.ldvae(model),
+    framework.ldvae(model),
     "1b",
     data=model,
     alt="The linearly decoded variational autoencoder: counts, encoder, factors, linear decoder, shares of genes.",
@@ -114,7 +114,7 @@ sets = pd.DataFrame(
     ]
 )
 save_panel(
-    diagrams.evaluation_sets(sets, settings),
+    framework.evaluation_sets(sets, settings),
     "1c",
     data=sets,
     alt=f"The evaluation sets by group: {', '.join(sets['label'])}.",
@@ -138,7 +138,7 @@ plan = pd.DataFrame(
     columns=["question", "measure", "where"],
 )  # fmt: skip
 save_panel(
-    diagrams.strategy(plan),
+    framework.strategy(plan),
     "1d",
     data=plan,
     alt="The three questions of the paper, and what is computed for each.",
@@ -163,6 +163,6 @@ lacking.to_frame() if len(lacking) else nothing
 # The drawing follows the profile: copy `config/demo.yaml`, name your datasets and what states they cover, and run `make figure FIG=framework PROFILE=yours`.
 
 # %% tags=["hide-input"]
-from datamix.provenance import versions
+from datamix.project.provenance import versions
 
 versions()

@@ -25,15 +25,16 @@
 profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
 
 # %%
-from datamix import plots, plots_geneformer
-from datamix.geneformer.comparison import MEASURES, REFERENCES, masked_measures, side_by_side, summarise_measure
-from datamix.geneformer.scores import model_of, read_history, read_scores, settings_of
+from datamix.figures import labels
+from datamix.figures import geneformer
+from datamix.analysis.two_families import MEASURES, REFERENCES, masked_measures, side_by_side, summarise_measure
+from datamix.geneformer.tables import model_of, read_history, read_scores, settings_of
 from datamix.geneformer.vocabulary import Vocabulary
 from datamix.geneformer.zero_shot import describe
-from datamix.panels import save_panel
-from datamix.results import Results
-from datamix.summary import summarise
-from datamix.values import record
+from datamix.publishing.panels import save_panel
+from datamix.publishing.results import Results
+from datamix.analysis.summary import summarise
+from datamix.publishing.values import record
 
 results = Results(profile, notebook="geneformer")
 settings = settings_of(results.profile)
@@ -41,7 +42,7 @@ baseline = settings.baselines[0]
 mixtures = results.mixtures(baseline)
 scores = read_scores(results.layout, baseline)
 summaries = {
-    measure: plots.label_mixtures(summarise_measure(scores, mixtures, measure=measure), results.profile)
+    measure: labels.label_mixtures(summarise_measure(scores, mixtures, measure=measure), results.profile)
     for measure in MEASURES
 }
 
@@ -56,7 +57,7 @@ summaries = {
 ranks = summaries["correlation"]
 cells = scores.drop_duplicates(["evaluation", "cell"]).shape[0]
 save_panel(
-    plots_geneformer.by_mixture(
+    geneformer.by_mixture(
         ranks, results.profile, measure=MEASURES["correlation"], references=REFERENCES["correlation"]
     ),
     "S7a",
@@ -129,7 +130,7 @@ pd.concat(tables, names=["Evaluation set", "Ranks"]).style.format("{:.2f}").form
 # %%
 hidden = summaries["log_probability"]
 save_panel(
-    plots_geneformer.by_mixture(
+    geneformer.by_mixture(
         hidden, results.profile, measure=MEASURES["log_probability"], references=REFERENCES["log_probability"]
     ),
     "S7b",
@@ -147,7 +148,7 @@ save_panel(
 # ```
 
 # %% tags=["remove-cell"]
-pooled = plots.label_mixtures(masked_measures(scores), results.profile)
+pooled = labels.label_mixtures(masked_measures(scores), results.profile)
 better = (pooled["perplexity"] < pooled["unigram_perplexity"]).sum()
 record("geneformer.better_than_unigram", int(better), unit="pairs", results=results)
 base = pooled[pooled["mixture"] == baseline].set_index("evaluation")
@@ -177,9 +178,9 @@ shape.style.format("{:.0f}", subset=["perplexity"]).format("{:.1%}", subset=["ac
 # ## Training
 
 # %%
-history = plots.label_mixtures(read_history(results.layout, baseline), results.profile)
+history = labels.label_mixtures(read_history(results.layout, baseline), results.profile)
 save_panel(
-    plots_geneformer.curves(history, results.profile),
+    geneformer.curves(history, results.profile),
     "S7c",
     data=history,
     alt="Masked loss of every Geneformer model against training steps.",
@@ -212,10 +213,10 @@ asked = "tf_atlas" if "tf_atlas" in results.profile.added else list(results.prof
 families = {"LDVAE, R²": summarise(results.scores(baseline), mixtures)}
 families["Geneformer, log probability"] = summarise_measure(scores, mixtures, measure="log_probability")
 families["Geneformer, rank correlation"] = summarise_measure(scores, mixtures, measure="correlation")
-both = plots.label_mixtures(side_by_side(families), results.profile)
+both = labels.label_mixtures(side_by_side(families), results.profile)
 label = results.profile.added[asked].label
 save_panel(
-    plots_geneformer.additions(both, results.profile, asked=asked),
+    geneformer.additions(both, results.profile, asked=asked),
     "S7d",
     data=both,
     alt=f"What each added set brings over the control on each evaluation set, under LDVAE and under Geneformer; {label} "
@@ -288,6 +289,6 @@ for key, name in zip(("ldvae", "hidden", "rank"), families, strict=True):
 # ```
 
 # %% tags=["hide-input"]
-from datamix.provenance import versions
+from datamix.project.provenance import versions
 
 versions()

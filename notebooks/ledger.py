@@ -23,13 +23,20 @@
 profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
 
 # %%
-from datamix import style
-from datamix.files import replacing
-from datamix.ledger import CELLS_TOLERANCE, R2_TOLERANCE, our_numbers, published_numbers, write_verdicts
-from datamix.profile import read_profile
-from datamix.results import Results
-from datamix.summary import published_r2, seed_medians
-from datamix.values import record
+from datamix.figures import labels
+from datamix.project.files import replacing
+from datamix.analysis.published_numbers import (
+    CELLS_TOLERANCE,
+    R2_TOLERANCE,
+    our_numbers,
+    published_numbers,
+    write_verdicts,
+)
+from datamix.project.profile import read_profile
+from datamix.publishing.results import Results
+from datamix.analysis.published_numbers import published_r2
+from datamix.analysis.summary import seed_medians
+from datamix.publishing.values import record
 
 results = Results(profile, notebook="ledger")
 scores = results.scores("blood")
@@ -96,8 +103,8 @@ heat = heat.assign(
 heat = heat.pivot(index="mixture", columns="evaluation", values="text").loc[
     heat["mixture"].unique(), heat["evaluation"].unique()
 ]
-heat.rename(index=lambda m: style.mixture_label(m, profile=paper)).rename(
-    columns=lambda e: style.evaluation_label(e, profile=paper)
+heat.rename(index=lambda m: labels.mixture_label(m, profile=paper)).rename(
+    columns=lambda e: labels.evaluation_label(e, profile=paper)
 ).rename_axis(index="Mixture", columns=None).reset_index().style.hide()
 
 # %% [markdown]
@@ -112,6 +119,6 @@ heat.rename(index=lambda m: style.mixture_label(m, profile=paper)).rename(
 # ```
 
 # %% tags=["hide-input"]
-from datamix.provenance import versions
+from datamix.project.provenance import versions
 
 versions()

@@ -29,14 +29,14 @@ import logging
 
 import pandas as pd
 
-from datamix.corpus import n_cells
-from datamix.leakage import require_no_leak
-from datamix.mixture import draw_blocks
-from datamix.panels import save_panel
-from datamix.plots_protocols import faults
-from datamix.protocol_faults import demonstrate, screen_cells_that_differ
-from datamix.results import Results
-from datamix.values import record
+from datamix.corpora.corpus import n_cells
+from datamix.corpora.leakage import require_no_leak
+from datamix.corpora.mixtures import draw_blocks
+from datamix.publishing.panels import save_panel
+from datamix.figures.protocols import faults
+from datamix.analysis.protocol_faults import demonstrate, screen_cells_that_differ
+from datamix.publishing.results import Results
+from datamix.publishing.values import record
 
 logging.getLogger("datamix").setLevel(logging.ERROR)  # what the published protocol leaves out is meant here
 results = Results(profile, notebook="protocols")
@@ -125,6 +125,6 @@ record("protocols.exceptions", exceptions, unit="", results=results)
 # Datasets of one `source` in `data_manifest.yaml` are compared by the guard; `shares_donors_with` in the profile is where an exception gives its reason, and `shares_cells_with` where a leak of the published protocol does.
 
 # %% tags=["hide-input"]
-from datamix.provenance import versions
+from datamix.project.provenance import versions
 
 versions()

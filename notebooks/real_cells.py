@@ -26,12 +26,13 @@ profile: str = "demo"  # only names where the panels are filed: the tables are t
 # %%
 import pandas as pd
 
-from datamix import plots, plots_latent
-from datamix.panels import save_panel
-from datamix.profile import read_profile
-from datamix.recorded import read_record
-from datamix.results import Results
-from datamix.values import record
+from datamix.figures import reconstruction
+from datamix.figures import latent_spaces
+from datamix.publishing.panels import save_panel
+from datamix.project.profile import read_profile
+from datamix.publishing.recorded import read_record
+from datamix.publishing.results import Results
+from datamix.publishing.values import record
 
 results = Results(profile, notebook="real_cells", reads=[])
 mini = read_profile("mini", results.root)
@@ -63,7 +64,7 @@ for name in ("seeds", "clear", "pairs", "control.differs", "control.sets"):
 # %%
 heat = kept.table("panels/fig2a")
 save_panel(
-    plots.heat_map(heat),
+    reconstruction.heat_map(heat),
     "6a",
     data=heat,
     alt=f"Heat map of the median R² of {heat['mixture_label'].nunique()} mixtures of real cells on {heat['evaluation_label'].nunique()} evaluation sets.",
@@ -101,7 +102,7 @@ claims.style.hide()
 # %%
 added = kept.table("panels/fig3d")
 save_panel(
-    plots_latent.what_is_added(added, mini),
+    latent_spaces.what_is_added(added, mini),
     "6b",
     data=added,
     alt="Uniqueness with intervals for baseline plus each added set of real cells against the baseline, in both directions, one part an evaluation set; grey bands are the range between seeds.",

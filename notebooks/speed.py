@@ -30,14 +30,14 @@ from contextlib import suppress
 import numpy as np
 import pandas as pd
 
-from datamix import plots_benchmark
-from datamix.errors import NotInProfileError
-from datamix.measurement import read_benchmark
-from datamix.panels import save_panel
-from datamix.profile import read_profile
-from datamix.results import Results
-from datamix.speed_targets import judge
-from datamix.values import record
+from datamix.figures import speed
+from datamix.project.errors import NotInProfileError
+from datamix.publishing.recorded import read_benchmark
+from datamix.publishing.panels import save_panel
+from datamix.project.profile import read_profile
+from datamix.publishing.results import Results
+from datamix.analysis.speed_targets import found_in_words, in_words, judge
+from datamix.publishing.values import record
 
 results = Results(profile, notebook="speed", reads=[])
 parts = {part: read_benchmark(results.root, part) for part in ("training", "together", "scoring", "optimum", "demo")}
@@ -60,19 +60,6 @@ training, together, scoring = parts["training"], parts["together"], parts["scori
 
 # %% tags=["hide-input"]
 targets = judge(parts)
-
-
-def in_words(value, wanted):
-    return f"{value:.0%}" if wanted < 1 else f"{value:.1f}"
-
-
-def found_in_words(row):
-    """Say a target's number with its range over the repeats."""
-    wanted = row["at_most"] if np.isnan(row["at_least"]) else row["at_least"]
-    if np.isnan(row["found"]):
-        return "–"
-    spread = "" if np.isnan(row["low"]) else f" ({in_words(row['low'], wanted)} to {in_words(row['high'], wanted)})"
-    return in_words(row["found"], wanted) + spread
 
 
 shown = pd.DataFrame(
@@ -131,7 +118,7 @@ for grows, fixed in (("cells", "genes"), ("genes", "cells")):
             rows.append(row | {"peak_mb": size.get(f"{name} peak MB")})
 growth = pd.DataFrame(rows).astype({"peak_mb": float})
 save_panel(
-    plots_benchmark.training_growth(growth),
+    speed.training_growth(growth),
     "S8a",
     data=growth,
     alt="Cells trained in a second against the number of cells and of genes, by stock, by ours and by the matrix products alone; and memory against cells.",
@@ -201,7 +188,7 @@ ways = pd.DataFrame(
     }
 )
 save_panel(
-    plots_benchmark.ten_models(ways),
+    speed.ten_models(ways),
     "S8b",
     data=ways,
     alt="Bars of the seconds that an epoch of ten models takes with ours and with stock, in several numbers of processes and threads.",
@@ -263,7 +250,7 @@ rows = [
 ]
 costs = pd.DataFrame(rows)
 save_panel(
-    plots_benchmark.scoring_cost(costs),
+    speed.scoring_cost(costs),
     "S8c",
     data=costs,
     alt="Time and memory of scoring against the number of cells, the published way and ours.",
@@ -306,7 +293,7 @@ bounds = pd.DataFrame(
     ]
 )
 save_panel(
-    plots_benchmark.held_out_bounds(bounds),
+    speed.held_out_bounds(bounds),
     "S8d",
     data=bounds,
     alt="The held-out bound of several seeds each of stock and ours, with mean and standard error.",

@@ -23,11 +23,12 @@
 profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
 
 # %%
-from datamix import plots
-from datamix.panels import save_panel
-from datamix.results import Results
-from datamix.summary import last_improvement
-from datamix.values import record
+from datamix.figures import training
+from datamix.figures import labels
+from datamix.publishing.panels import save_panel
+from datamix.publishing.results import Results
+from datamix.analysis.summary import last_improvement
+from datamix.publishing.values import record
 
 results = Results(profile, notebook="training")
 history = results.history()
@@ -36,7 +37,7 @@ models = results.training()
 # %%
 curves = history[["baseline", "mixture", "seed", "epoch", "elbo_train", "elbo_validation"]]
 save_panel(
-    plots.training_curves(plots.label_mixtures(curves, results.profile), results.profile),
+    training.training_curves(labels.label_mixtures(curves, results.profile), results.profile),
     "S3a",
     data=curves,
     alt="Negative evidence lower bound of every model against epochs, on training cells and on held-out cells.",
@@ -94,6 +95,6 @@ models.pivot(index=["baseline", "mixture"], columns="seed", values=["cells", "se
 # ```
 
 # %% tags=["hide-input"]
-from datamix.provenance import versions
+from datamix.project.provenance import versions
 
 versions()

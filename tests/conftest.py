@@ -11,17 +11,17 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from datamix import style
-from datamix.panels import save_panel
-from datamix.profile import Profile, read_profile
-from datamix.values import Values, record
+from datamix.figures import style
+from datamix.project.profile import Profile, read_profile
+from datamix.publishing.panels import save_panel
+from datamix.publishing.values import Values, record
 
 PROJECT = Path(__file__).parents[1]
 
 
 @dataclass
 class Run:
-    """A notebook's run, as `datamix.provenance.Run` asks for it."""
+    """A notebook's run, as `datamix.publishing.run.Run` asks for it."""
 
     folder: Path
     notebook: str

@@ -1,6 +1,6 @@
 """Sphinx extension of the book: {val}, {panel}, {datasets}, {missing}, and mathematics without JavaScript.
 
-It finds the profile's results in the folder above the staged source, which `datamix.site` lays out.
+It finds the profile's results in the folder above the staged source, which `datamix.publishing.site` lays out.
 """
 
 from pathlib import Path
@@ -15,11 +15,11 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
-from datamix.errors import DatamixError
-from datamix.manifest import read_manifest
-from datamix.pages import datasets_table, figure_html, mathml, missing_list, read_panel
-from datamix.profile import read_profile
-from datamix.values import Values
+from datamix.project.errors import DatamixError
+from datamix.project.manifest import read_manifest
+from datamix.project.profile import read_profile
+from datamix.publishing.pages import datasets_table, figure_html, mathml, missing_list, read_panel
+from datamix.publishing.values import Values
 
 logger = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from datamix.errors import DatamixError
+from datamix.project.errors import DatamixError
 
 if TYPE_CHECKING:
-    from datamix.inventory import FileState
-    from datamix.manifest import Manifest
-    from datamix.profile import Profile
+    from datamix.corpora.inventory import FileState
+    from datamix.project.manifest import Manifest
+    from datamix.project.profile import Profile
 
 
 class _Group(TyperGroup):
@@ -50,9 +50,10 @@ def main() -> None:
 @data.command()
 def check(profile: ProfileName = "demo") -> None:
     """Show the files that a profile needs, by figure, and the disk and memory to have; exits with 1 if one lacks."""
-    from datamix.inventory import inspect, uses
-    from datamix.manifest import read_manifest
-    from datamix.profile import project_root, read_profile
+    from datamix.corpora.inventory import inspect
+    from datamix.corpora.planning import uses
+    from datamix.project.manifest import read_manifest
+    from datamix.project.profile import project_root, read_profile
 
     root = project_root()
     manifest, settings = read_manifest(root), read_profile(profile)
@@ -81,10 +82,10 @@ def fetch(
     profile: ProfileName = "demo",
 ) -> None:
     """Bring files to data/: from the folders of DATAMIX_MIRROR if they are there, otherwise by download."""
-    from datamix.fetch import fetch as fetch_dataset
-    from datamix.inventory import uses
-    from datamix.manifest import read_manifest
-    from datamix.profile import project_root, read_profile
+    from datamix.corpora.fetch import fetch as fetch_dataset
+    from datamix.corpora.planning import uses
+    from datamix.project.manifest import read_manifest
+    from datamix.project.profile import project_root, read_profile
 
     root = project_root()
     manifest = read_manifest(root)
@@ -104,9 +105,9 @@ def fetch(
 @data.command()
 def verify() -> None:
     """Read every file of every dataset again and compare its sha256; exits with 1 if one is not as published."""
-    from datamix.inventory import describe, inspect
-    from datamix.manifest import read_manifest
-    from datamix.profile import project_root
+    from datamix.corpora.inventory import describe, inspect
+    from datamix.project.manifest import read_manifest
+    from datamix.project.profile import project_root
 
     root = project_root()
     states = [
@@ -125,10 +126,10 @@ def verify() -> None:
 @app.command()
 def prepare(dataset: str, profile: ProfileName = "demo") -> None:
     """Make the corpus of a dataset: fetch, read, QC, gene names."""
-    from datamix.fetch import fetch as fetch_dataset
-    from datamix.manifest import read_manifest
-    from datamix.preparation import prepare as prepare_corpus
-    from datamix.profile import project_root, read_profile
+    from datamix.corpora.fetch import fetch as fetch_dataset
+    from datamix.corpora.prepare import prepare as prepare_corpus
+    from datamix.project.manifest import read_manifest
+    from datamix.project.profile import project_root, read_profile
 
     root = project_root()
     manifest = read_manifest(root)
@@ -143,9 +144,9 @@ def prepare(dataset: str, profile: ProfileName = "demo") -> None:
 @app.command()
 def genes(profile: ProfileName = "demo") -> None:
     """Write the genes that all training corpora share."""
-    from datamix.corpus import shared_genes
-    from datamix.files import replacing
-    from datamix.layout import Layout
+    from datamix.corpora.genes import shared_genes
+    from datamix.project.files import replacing
+    from datamix.project.layout import Layout
 
     layout = Layout.of(profile)
     paths = [layout.corpus(dataset_id) for dataset_id in layout.profile.training_datasets]
@@ -158,8 +159,8 @@ def genes(profile: ProfileName = "demo") -> None:
 @app.command()
 def gene_sets(profile: ProfileName = "demo") -> None:
     """Write the gene sets that Figure 4 looks for: the profile's, or the simulator's programmes."""
-    from datamix.gene_sets import write_gene_sets
-    from datamix.layout import Layout
+    from datamix.corpora.gene_sets import write_gene_sets
+    from datamix.project.layout import Layout
 
     layout = Layout.of(profile)
     table = write_gene_sets(layout, say=typer.echo)
@@ -169,8 +170,8 @@ def gene_sets(profile: ProfileName = "demo") -> None:
 @app.command()
 def train(baseline: str, seed: Seed, profile: ProfileName = "demo") -> None:
     """Train every mixture on a baseline with one seed; models that are finished are kept."""
-    from datamix.grid import train_baseline
-    from datamix.layout import Layout
+    from datamix.ldvae.grid import train_baseline
+    from datamix.project.layout import Layout
 
     train_baseline(Layout.of(profile), baseline, seed=seed, say=typer.echo)
 
@@ -178,8 +179,8 @@ def train(baseline: str, seed: Seed, profile: ProfileName = "demo") -> None:
 @app.command()
 def score(baseline: str, seed: Seed, profile: ProfileName = "demo") -> None:
     """Score every model of a baseline and seed on every evaluation set."""
-    from datamix.grid import score_baseline
-    from datamix.layout import Layout
+    from datamix.project.layout import Layout
+    from datamix.scoring.score import score_baseline
 
     score_baseline(Layout.of(profile), baseline, seed=seed, say=typer.echo)
 
@@ -187,8 +188,8 @@ def score(baseline: str, seed: Seed, profile: ProfileName = "demo") -> None:
 @app.command()
 def read_out(baseline: str, seed: Seed, profile: ProfileName = "demo") -> None:
     """Write where each evaluation cell lies in every model of a baseline and seed, and how each gene is predicted."""
-    from datamix.layout import Layout
-    from datamix.readout import read_out as read
+    from datamix.project.layout import Layout
+    from datamix.scoring.read_out import read_out as read
 
     read(Layout.of(profile), baseline, seed=seed, say=typer.echo)
 
@@ -196,8 +197,8 @@ def read_out(baseline: str, seed: Seed, profile: ProfileName = "demo") -> None:
 @app.command()
 def hold_out(baseline: str, seed: Seed, profile: ProfileName = "demo") -> None:
     """Train a baseline without one cell type, for several types, and score the cells of that type."""
-    from datamix.layout import Layout
-    from datamix.unseen import hold_out as leave_out
+    from datamix.project.layout import Layout
+    from datamix.scoring.hold_out import hold_out as leave_out
 
     leave_out(Layout.of(profile), baseline, seed=seed, say=typer.echo)
 
@@ -205,8 +206,8 @@ def hold_out(baseline: str, seed: Seed, profile: ProfileName = "demo") -> None:
 @app.command()
 def record(profile: ProfileName = "mini") -> None:
     """Keep the small tables of a profile's results in recorded/, for the books of other profiles."""
-    from datamix.profile import project_root
-    from datamix.recorded import write_record
+    from datamix.project.profile import project_root
+    from datamix.publishing.recorded import write_record
 
     typer.echo(f"{write_record(profile).relative_to(project_root())}")
 
@@ -216,8 +217,8 @@ def renew_ledger(profile: ProfileName = "demo") -> None:
     """Put the verdicts of the fidelity ledger on record, on purpose; says which change."""
     import pandas as pd
 
-    from datamix.layout import Layout
-    from datamix.ledger import renew_record
+    from datamix.analysis.published_numbers import renew_record
+    from datamix.project.layout import Layout
 
     layout = Layout.of(profile)
     path = layout.folder / "ledger.csv"
@@ -232,8 +233,8 @@ def renew_ledger(profile: ProfileName = "demo") -> None:
 @app.command()
 def collect_scores(profile: ProfileName = "demo") -> None:
     """Put the scores of all baselines and seeds into one table."""
-    from datamix.layout import Layout
-    from datamix.scores import collect_scores as collect
+    from datamix.project.layout import Layout
+    from datamix.scoring.score import collect_scores as collect
 
     layout = Layout.of(profile)
     typer.echo(f"{collect(layout).relative_to(layout.root)}")
@@ -242,8 +243,8 @@ def collect_scores(profile: ProfileName = "demo") -> None:
 @geneformer.command(name="tokenize")
 def tokenize_cells(baseline: str, mixture: str, seed: Seed, profile: ProfileName = "demo") -> None:
     """Encode the cells of one mixture by rank, as `run` does first; it needs no GPU."""
-    from datamix.geneformer.grid import Run, tokenize_mixture
-    from datamix.layout import Layout
+    from datamix.geneformer.run import Run, tokenize_mixture
+    from datamix.project.layout import Layout
 
     run = Run(Layout.of(profile), baseline, mixture, seed=seed)
     cells, vocabulary = tokenize_mixture(run)
@@ -253,8 +254,8 @@ def tokenize_cells(baseline: str, mixture: str, seed: Seed, profile: ProfileName
 @geneformer.command(name="run")
 def run_mixture(baseline: str, mixture: str, seed: Seed, profile: ProfileName = "demo") -> None:
     """Tokenise, pretrain and evaluate one mixture. On several GPUs: torchrun --nproc-per-node 8 -m datamix …."""
-    from datamix.geneformer.grid import run_mixture as run
-    from datamix.layout import Layout
+    from datamix.geneformer.run import run_mixture as run
+    from datamix.project.layout import Layout
 
     run(Layout.of(profile), baseline, mixture, seed=seed, say=typer.echo)
 
@@ -262,8 +263,8 @@ def run_mixture(baseline: str, mixture: str, seed: Seed, profile: ProfileName = 
 @geneformer.command(name="collect")
 def collect_geneformer(profile: ProfileName = "demo") -> None:
     """Put the scores of all Geneformer models into one table."""
-    from datamix.geneformer.scores import collect
-    from datamix.layout import Layout
+    from datamix.geneformer.tables import collect
+    from datamix.project.layout import Layout
 
     layout = Layout.of(profile)
     typer.echo(f"{collect(layout).relative_to(layout.root)}")
@@ -272,8 +273,8 @@ def collect_geneformer(profile: ProfileName = "demo") -> None:
 @app.command()
 def notebook(name: str, profile: ProfileName = "demo") -> None:
     """Run a notebook headless."""
-    from datamix.layout import Layout
-    from datamix.notebook import run_notebook
+    from datamix.project.layout import Layout
+    from datamix.publishing.notebook import run_notebook
 
     layout = Layout.of(profile)
     typer.echo(f"{run_notebook(layout, name).relative_to(layout.root)}")
@@ -282,8 +283,8 @@ def notebook(name: str, profile: ProfileName = "demo") -> None:
 @app.command()
 def site(profile: ProfileName = "demo") -> None:
     """Build the book of a profile from its executed notebooks."""
-    from datamix.profile import project_root
-    from datamix.site import build_site
+    from datamix.project.profile import project_root
+    from datamix.publishing.site import build_site
 
     typer.echo(f"{build_site(profile).relative_to(project_root())}")
 
@@ -305,7 +306,7 @@ def _show(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
 
 
 def _size(state: "FileState") -> str:
-    from datamix.resources import file_size
+    from datamix.corpora.planning import file_size
 
     size = file_size(state)
     if size is None:
@@ -317,8 +318,8 @@ def _sum_up(states: "Mapping[str, list[FileState]]", profile: "Profile", manifes
     """Say what is lacking and what disk and memory a run needs; fail if anything is lacking."""
     import shutil
 
-    from datamix.profile import project_root
-    from datamix.resources import disk_needed, rule_resources
+    from datamix.corpora.planning import disk_needed, rule_resources
+    from datamix.project.profile import project_root
 
     every = [state for found in states.values() for state in found]
     lacking = [s for s in every if not s.usable]

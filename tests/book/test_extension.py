@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from datamix.errors import DatamixError
-from datamix.site import build_site
+from datamix.project.errors import DatamixError
+from datamix.publishing.site import build_site
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from small_project import cells as simulate
 from small_project import write_project
 from tiny_cells import SMALL
 
-from datamix.corpus import shared_genes
-from datamix.layout import Layout
-from datamix.manifest import read_manifest
-from datamix.preparation import prepare
-from datamix.profile import Geneformer
+from datamix.corpora.genes import shared_genes
+from datamix.corpora.prepare import prepare
+from datamix.project.layout import Layout
+from datamix.project.manifest import read_manifest
+from datamix.project.profile import Geneformer
 
 
 @pytest.fixture

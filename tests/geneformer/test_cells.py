@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from tiny_cells import make_cells
 
-from datamix.corpus import read_corpus
-from datamix.errors import DatamixError
+from datamix.corpora.corpus import read_corpus
+from datamix.corpora.mixtures import Part
 from datamix.geneformer import cells as module
 from datamix.geneformer.cells import read_cells
-from datamix.mixture import Part
+from datamix.project.errors import DatamixError
 
 
 def test_chunks_give_the_rows_in_the_order_of_the_file(layout, monkeypatch):

@@ -11,11 +11,11 @@ from datasets import Dataset
 from tiny_cells import SMALL
 from transformers import BertForMaskedLM
 
-from datamix.errors import DatamixError
 from datamix.geneformer import pretraining, zero_shot
 from datamix.geneformer.tokenizer import Ranks
 from datamix.geneformer.vocabulary import Vocabulary
-from datamix.profile import Geneformer, read_profile
+from datamix.project.errors import DatamixError
+from datamix.project.profile import Geneformer, read_profile
 
 VOCABULARY = Vocabulary.of_medians({f"G{i:02d}": 1.0 + i for i in range(40)})
 

@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 from tiny_cells import make_cells
 
-from datamix.corpus import read_corpus
-from datamix.errors import DatamixError
+from datamix.corpora.corpus import read_corpus
+from datamix.corpora.mixtures import Part
 from datamix.geneformer import cells as cells_module
 from datamix.geneformer.tokenizer import encode, tokenize
 from datamix.geneformer.vocabulary import Vocabulary
-from datamix.mixture import Part
+from datamix.project.errors import DatamixError
 
 
 def slowly(counts, totals, genes, tokens, medians, *, input_size):

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from tiny_cells import make_cells
 
-from datamix.errors import DatamixError
 from datamix.geneformer import vocabulary as module
 from datamix.geneformer.vocabulary import Vocabulary, nonzero_medians
+from datamix.project.errors import DatamixError
 
 SPECIAL = {"<pad>": 0, "<mask>": 1}
 

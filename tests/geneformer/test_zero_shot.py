@@ -7,12 +7,12 @@ import torch
 from datasets import Dataset
 from tiny_cells import SMALL
 
+from datamix.corpora.mixtures import Part
 from datamix.geneformer import zero_shot
 from datamix.geneformer.pretraining import new_model
 from datamix.geneformer.tokenizer import Ranks
 from datamix.geneformer.vocabulary import MASK, Vocabulary
-from datamix.mixture import Part
-from datamix.profile import Geneformer
+from datamix.project.profile import Geneformer
 
 VOCABULARY = Vocabulary.of_medians({f"G{i:02d}": 1.0 for i in range(30)})
 

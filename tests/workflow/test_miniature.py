@@ -13,11 +13,11 @@ import pytest
 import yaml
 from conftest import copy_project
 
-from datamix import preparation
-from datamix.layout import Layout
-from datamix.manifest import read_manifest
-from datamix.mixture import draw_blocks
-from datamix.profile import read_profile
+from datamix.corpora import prepare
+from datamix.corpora.mixtures import draw_blocks
+from datamix.project.layout import Layout
+from datamix.project.manifest import read_manifest
+from datamix.project.profile import read_profile
 
 pytestmark = pytest.mark.miniature
 DATASETS = read_profile(str(miniature.Path(__file__).parents[2] / "config" / "paper.yaml")).datasets
@@ -148,7 +148,7 @@ def test_draws_from_these_files_are_the_published_ones(paper, baseline, seed):
 
 def _killed(root, profile, dataset, blocks):
     """Prepare a dataset, and kill this very process after some blocks."""
-    whole, seen = preparation._filter, []
+    whole, seen = prepare._filter, []
 
     def filter_until(block, *arguments, **keywords):
         seen.append(block)
@@ -156,8 +156,8 @@ def _killed(root, profile, dataset, blocks):
             os.kill(os.getpid(), signal.SIGKILL)
         return whole(block, *arguments, **keywords)
 
-    preparation._filter = filter_until
-    preparation.prepare(dataset, profile=profile, manifest=read_manifest(root), root=root, block_cells=9)
+    prepare._filter = filter_until
+    prepare.prepare(dataset, profile=profile, manifest=read_manifest(root), root=root, block_cells=9)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -174,6 +174,6 @@ def test_killed_preparation_ends_with_the_same_bytes(paper, tmp_path, dataset):
     path = Layout(root, profile).corpus(dataset)
     assert len(list((path.parent / f".{dataset}.parts").glob("[0-9]*.h5ad"))) == 2
     assert not path.exists()
-    preparation.prepare(dataset, profile=profile, manifest=read_manifest(root), root=root, block_cells=9)
+    prepare.prepare(dataset, profile=profile, manifest=read_manifest(root), root=root, block_cells=9)
     assert path.read_bytes() == (paper.results / "corpora" / path.name).read_bytes()
     assert json.loads(ad.read_h5ad(path).uns["datamix"])["cells_read"] > 18

@@ -41,7 +41,7 @@ def test_seeds_differ_in_the_trained_models(tiny):
 
 def test_models_open_with_scvi_tools(tiny):
     folder = tiny.results / "models" / "atlas" / "seed1" / "atlas+bone_marrow"
-    from datamix import ldvae
+    from datamix.ldvae import model as ldvae
 
     model = ldvae.load(folder)
     assert type(model) is scvi.model.LinearSCVI

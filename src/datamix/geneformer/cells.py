@@ -8,10 +8,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from datamix.corpus import read_obs, read_rows
-from datamix.errors import DatamixError
-from datamix.layout import Layout
-from datamix.mixture import Part
+from datamix.corpora.corpus import read_obs, read_rows
+from datamix.corpora.mixtures import Part
+from datamix.project.errors import DatamixError
+from datamix.project.layout import Layout
 
 CELLS_AT_A_TIME = 4_000
 OBS = ["cell_type", "donor", "dataset"]

@@ -24,11 +24,11 @@ from transformers.modeling_outputs import MaskedLMOutput
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from datamix.errors import DatamixError
-from datamix.files import read_json, replacing, write_json
 from datamix.geneformer.masking import IGNORED, EpochOrder, MaskedCells, pad
 from datamix.geneformer.vocabulary import PAD, Vocabulary
-from datamix.profile import Geneformer
+from datamix.project.errors import DatamixError
+from datamix.project.files import read_json, replacing, write_json
+from datamix.project.profile import Geneformer
 
 Say = Callable[[str], None]
 _RUN = "run.json"

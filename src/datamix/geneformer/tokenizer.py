@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from datamix.errors import DatamixError
-from datamix.files import read_json, replacing, write_json
+from datamix.corpora.mixtures import Part
 from datamix.geneformer.cells import OBS, Cells, read_cells
 from datamix.geneformer.vocabulary import COUNTS_PER_CELL, Vocabulary
-from datamix.layout import Layout
-from datamix.mixture import Part
+from datamix.project.errors import DatamixError
+from datamix.project.files import read_json, replacing, write_json
+from datamix.project.layout import Layout
 
 _RECORD = "made_from.json"
 

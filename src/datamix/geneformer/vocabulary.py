@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from datamix.errors import DatamixError
-from datamix.files import read_json, write_json
 from datamix.geneformer.cells import Cells
+from datamix.project.errors import DatamixError
+from datamix.project.files import read_json, write_json
 
 PAD, MASK = 0, 1
 """Tokens of `<pad>` and `<mask>`."""

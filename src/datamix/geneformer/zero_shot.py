@@ -16,9 +16,9 @@ import torch
 from torch import nn
 from transformers import BertForMaskedLM
 
+from datamix.corpora.mixtures import Part
 from datamix.geneformer.tokenizer import Ranks
 from datamix.geneformer.vocabulary import MASK, PAD
-from datamix.mixture import Part
 
 _TOKENS_AT_A_TIME = 8_192
 _CELLS_AT_A_TIME = 2_000

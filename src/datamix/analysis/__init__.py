@@ -1,0 +1,1 @@
+"""What the results say: every function takes tables and returns tables."""

@@ -1,0 +1,207 @@
+"""The fidelity ledger: every published number that is known, with ours, a tolerance, and a verdict."""
+
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+
+from datamix.corpora.mixtures import draw_blocks, list_mixtures
+from datamix.project.errors import DatamixError
+from datamix.project.files import read_json, write_json
+from datamix.project.profile import Profile
+
+REPRODUCED, WITHIN, DIFFERS, NOT_HERE = "reproduced", "within tolerance", "differs", "not computable here"
+
+R2_TOLERANCE = 0.05
+"""Median R². The published control moves by 0.08 on blood without any change of composition, so less is no news."""
+
+CELLS_TOLERANCE = 0.01
+"""Relative."""
+
+BLOCK = 101_879
+"""Cells in a published training block."""
+
+_CELLS = {"blood": 38_251, "bone_marrow": 12_732, "aml": 14_702, "scc": 10_583, "neurons": 9_926}
+
+
+def published_numbers(published_r2: pd.DataFrame) -> pd.DataFrame:
+    """List the published numbers that are known.
+
+    Parameters
+    ----------
+    published_r2
+        The draft heat map: `evaluation`, `mixture`, `published`, as `published_r2("blood")` gives it.
+
+    Returns
+    -------
+    A row a number: `number` (a key such as `r2.aml.blood`), `what`, `unit`, `published`, `tolerance` (in the same
+    unit), `source` (where it was read).
+    """
+    rows = [
+        (f"r2.{row.evaluation}.{row.mixture}", f"R² of {row.mixture} on {row.evaluation}", "R²", row.published,
+         R2_TOLERANCE, "draft heat map")
+        for row in published_r2.itertuples()
+    ]  # fmt: skip
+    rows += [
+        (f"cells.{name}", f"evaluation cells, {name}", "cells", n, round(CELLS_TOLERANCE * n), "published scripts")
+        for name, n in _CELLS.items()
+    ]
+    scripts = "published scripts"
+    rows += [
+        ("draw.block", "cells in a training block", "cells", BLOCK, 0, scripts),
+        ("draw.k562", "K562 cells in the Perturb-seq block", "cells", 50_939, 0, scripts),
+        ("draw.jurkat", "Jurkat cells in the Perturb-seq block", "cells", 50_940, 0, scripts),
+        ("draw.mixtures", "models of a baseline", "models", 10, 0, scripts),
+        ("training.epochs", "epochs", "epochs", 250, 0, scripts),
+        ("training.latent", "latent dimensions", "dimensions", 10, 0, scripts),
+        ("scoring.genes", "most variable genes", "genes", 1_000, 0, scripts),
+        ("geneformer.vocabulary", "tokens in Geneformer's vocabulary", "tokens", 25_426, 0, scripts),
+        ("bone_marrow.training", "bone-marrow cells in training (inferred)", "cells", 114_600, 1_000, "inferred"),
+    ]
+    return pd.DataFrame(rows, columns=["number", "what", "unit", "published", "tolerance", "source"])
+
+
+def our_numbers(
+    profile: Profile, paper: Profile, *, medians: Mapping[tuple[str, str], float], cells: Mapping[str, int]
+) -> dict[str, float | str]:
+    """Compute our counterpart of each published number, or say why it cannot be had.
+
+    Settings and draws are those of the profile `paper` whatever profile is run: they need no data.
+
+    Parameters
+    ----------
+    profile
+        The profile that is run.
+    paper
+        The profile `paper`.
+    medians
+        (evaluation, mixture) → median R² over cells, averaged over seeds, of the profile that is run.
+    cells
+        Corpus → cells after QC, of the profile that is run.
+
+    Returns
+    -------
+    Key → our number, or the reason (text) that there is none.
+    """
+    found: dict[str, float | str] = {}
+    if profile.name == paper.name:
+        found |= {f"r2.{evaluation}.{mixture}": value for (evaluation, mixture), value in medians.items()}
+        found |= {f"cells.{name}": cells[e.dataset] for name, e in profile.evaluations.items()}
+        found["bone_marrow.training"] = cells[profile.added["bone_marrow"].datasets[0]]
+    elsewhere = "simulated cells" if profile.simulated else "other cells than the paper's"
+    kept = dict.fromkeys(("r2", "cells", "bone_marrow"), f"profile {profile.name} has {elsewhere}")
+    sizes = dict.fromkeys(paper.training_datasets, 3 * BLOCK)
+    blocks = draw_blocks(paper, "blood", seed=0, sizes=sizes)
+    k562, jurkat = (len(part.rows) for part in blocks["perturb_seq"])
+    found |= {
+        "draw.block": sum(len(part.rows) for part in blocks["baseline"]),
+        "draw.k562": k562,
+        "draw.jurkat": jurkat,
+        "draw.mixtures": len(list_mixtures(paper, "blood")),
+        "training.epochs": paper.training.max_epochs,
+        "training.latent": paper.training.n_latent,
+        "scoring.genes": paper.scoring.n_top_genes,
+        "geneformer.vocabulary": "its dictionary files are not at hand",
+    }
+    return kept | found
+
+
+def write_verdicts(published: pd.DataFrame, ours: Mapping[str, float | str]) -> pd.DataFrame:
+    """Hold ours against the published numbers.
+
+    Parameters
+    ----------
+    published
+        As `published_numbers` returns it.
+    ours
+        As `our_numbers` returns it: by key, or by the first part of the key for a reason that many share.
+
+    Returns
+    -------
+    `published` with `ours` (NaN where there is none), `verdict` ("reproduced": equal as printed, to two decimals for
+    R², to one cell for counts; "within tolerance"; "differs"; "not computable here"), and `why`.
+    """
+    rows = []
+    for row in published.itertuples():
+        value = ours.get(str(row.number), ours.get(str(row.number).split(".")[0], "no counterpart is computed"))
+        if isinstance(value, str):
+            rows.append((float("nan"), NOT_HERE, value))
+            continue
+        apart, tolerance = abs(value - float(str(row.published))), float(str(row.tolerance))
+        printed = 0.005 if row.unit == "R²" else 0.5
+        near = DIFFERS if apart > tolerance else WITHIN
+        rows.append((float(value), REPRODUCED if apart < printed else near, ""))
+    return published.assign(**dict(zip(("ours", "verdict", "why"), zip(*rows, strict=True), strict=True)))
+
+
+def compare_with_record(ledger: pd.DataFrame, path: Path) -> list[str]:
+    """Say which verdicts are others than those on record.
+
+    Parameters
+    ----------
+    ledger
+        As `write_verdicts` returns it.
+    path
+        The record, json: key → verdict.
+
+    Returns
+    -------
+    A line a number whose verdict changed, or that is new or gone.
+
+    Raises
+    ------
+    DatamixError
+        If there is no record.
+    """
+    if not path.is_file():
+        msg = f"There is no record of the ledger's verdicts in {path}."
+        raise DatamixError(msg, fix="write one, with datamix.analysis.published_numbers.renew_record")
+    before = read_json(path)
+    now = dict(zip(ledger["number"], ledger["verdict"], strict=True))
+    keys = [k for k in dict.fromkeys([*before, *now]) if before.get(k) != now.get(k)]
+    return [f"{key}: {before.get(key, 'not on record')} → {now.get(key, 'gone')}" for key in keys]
+
+
+def renew_record(ledger: pd.DataFrame, path: Path, *, say: Callable[[str], None] = print) -> None:
+    """Put the verdicts on record, on purpose; says what changes."""
+    for line in compare_with_record(ledger, path) if path.is_file() else []:
+        say(line)
+    write_json(path, dict(zip(ledger["number"], ledger["verdict"], strict=True)))
+
+
+def published_claims(published: pd.DataFrame) -> pd.DataFrame:
+    """Compute the same statistics from the published heat map, which has neither cells nor intervals.
+
+    Parameters
+    ----------
+    published
+        `evaluation`, `mixture`, `published`, as `published_r2("blood")` gives them.
+
+    Returns
+    -------
+    `claim`, `value`; a verdict needs an interval, which cannot be had from two printed decimals.
+    """
+    r2 = published.set_index(["evaluation", "mixture"])["published"]
+    over = {e: r2[e, "blood+blood_cancer"] - r2[e, "blood+blood"] for e in ("aml", "scc")}
+    values = {
+        "unseen": r2["blood", "blood"] - r2["neurons", "blood"],
+        "cancer": min(over.values()),
+        "tf_atlas": r2["neurons", "blood+tf_atlas"] - r2["neurons", "blood+blood"],
+    }
+    return pd.DataFrame({"claim": list(values), "value": list(values.values())})
+
+
+def published_r2(baseline: str) -> pd.DataFrame:
+    """Return the published reconstruction R² of a baseline, as printed in the draft heat map of 2025-01-17.
+
+    Mean or median over cells is not stated there, and the final version may differ (doi 10.1101/2025.02.19.639127).
+
+    Returns
+    -------
+    Columns `evaluation`, `mixture`, `published`; empty for a baseline of which no value is known.
+    """
+    with files("datamix.analysis").joinpath("published_r2.csv").open(encoding="utf-8") as file:
+        table = pd.read_csv(file)
+    wanted = table.loc[table["baseline"] == baseline, ["evaluation", "mixture", "r2"]]
+    return wanted.rename(columns={"r2": "published"}).reset_index(drop=True)

@@ -1,0 +1,95 @@
+"""Geneformer's scores brought together, and the two model families side by side."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from datamix.analysis.summary import summarise
+from datamix.corpora.mixtures import Mixture
+
+MEASURES = {
+    "correlation": "Gene-rank correlation",
+    "log_probability": "Log probability of a hidden gene, nats",
+}
+"""Both are better the higher they are."""
+REFERENCES = {
+    "correlation": {"published": "Mean rank, evaluation cells", "corrected": "Mean rank, training cells"},
+    "log_probability": {"unigram_log_probability": "Frequencies of genes in training"},
+}
+"""Measure → what stands beside it, which needs no model: column and label."""
+
+
+def with_log_probabilities(scores: pd.DataFrame) -> pd.DataFrame:
+    """Add `log_probability` and `unigram_log_probability`, the losses with their sign turned, nats a hidden gene."""
+    return scores.assign(log_probability=-scores["loss"], unigram_log_probability=-scores["unigram_loss"])
+
+
+def summarise_measure(scores: pd.DataFrame, mixtures: list[Mixture], *, measure: str) -> pd.DataFrame:
+    """Summarise a measure, and what stands beside it, for each evaluation set and mixture.
+
+    Parameters
+    ----------
+    scores
+        As `datamix.geneformer.tables.read_scores` gives them.
+    mixtures
+        In the order of the result.
+    measure
+        A key of `MEASURES`.
+
+    Returns
+    -------
+    As `summary.summarise` gives it (medians over cells, averaged over seeds, with intervals), and a column of
+    medians for each of `REFERENCES[measure]`.
+    """
+    table = with_log_probabilities(scores)
+    result = summarise(table, mixtures, measure=measure)
+    per_seed = table.groupby(["evaluation", "mixture", "seed"], sort=False)[list(REFERENCES[measure])].median()
+    references = per_seed.groupby(["evaluation", "mixture"], sort=False).mean().reset_index()
+    return result.merge(references, on=["evaluation", "mixture"], how="left", validate="one_to_one")
+
+
+def masked_measures(scores: pd.DataFrame) -> pd.DataFrame:
+    """Pool the hidden genes of all cells of an evaluation set.
+
+    Returns
+    -------
+    A row a (evaluation, mixture): `perplexity` and `unigram_perplexity` (exp of the mean loss over hidden genes, the
+    seeds pooled), `accuracy` (share of hidden genes that the model names first, 0 to 1), `masked` (hidden genes).
+    """
+    known = scores[scores["masked"] > 0]
+    weighted = known[["evaluation", "mixture", "masked", "correct"]].assign(
+        loss=known["loss"] * known["masked"], unigram_loss=known["unigram_loss"] * known["masked"]
+    )
+    total = weighted.groupby(["evaluation", "mixture"], sort=False).sum()
+    return pd.DataFrame(
+        {
+            "perplexity": np.exp(total["loss"] / total["masked"]),
+            "unigram_perplexity": np.exp(total["unigram_loss"] / total["masked"]),
+            "accuracy": total["correct"] / total["masked"],
+            "masked": total["masked"],
+        }
+    ).reset_index()
+
+
+def side_by_side(families: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Put what an added set brings under one model family beside what it brings under another.
+
+    Parameters
+    ----------
+    families
+        Name of a measure → its summary, as `datamix.analysis.summary.summarise` gives it.
+
+    Returns
+    -------
+    A row a (measure, evaluation, mixture) of the additions, the control left out: `added`, `over_control`,
+    `over_control_low`, `over_control_high` (the difference from the baseline with more of its own cells; its units are
+    the measure's).
+    """
+    columns = ["evaluation", "mixture", "added", "over_control", "over_control_low", "over_control_high"]
+    tables = []
+    for name, summary in families.items():
+        baseline = summary.loc[summary["group"] == "baseline", "mixture"].iloc[0]
+        additions = summary[(summary["group"] == "added") & (summary["added"] != baseline)]
+        tables.append(additions[columns].assign(measure=name))
+    return pd.concat(tables, ignore_index=True)[["measure", *columns]]

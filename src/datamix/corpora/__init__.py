@@ -1,0 +1,1 @@
+"""From files to cells: what is there, what is fetched, prepared, drawn and held apart."""

@@ -1,0 +1,105 @@
+"""Corpora as every later step reads them: whole, or some rows and genes of one that is larger than memory."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import h5py
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+from datamix.project.errors import DatamixError
+from datamix.sources.formats.h5ad_rows import open_h5ad, read_names, shape_of, stack
+from datamix.sources.formats.h5ad_rows import read_rows as read_h5_rows
+
+OBS = ("cell_type", "donor", "dataset", "total_counts", "mito_fraction")
+"""The columns that `obs` of every corpus has, first and in this order."""
+_ROWS_AT_A_TIME = 4_000
+
+
+def read_corpus(path: Path, *, backed: bool = False) -> ad.AnnData:
+    """Read a corpus.
+
+    Parameters
+    ----------
+    path
+        Its h5ad file.
+    backed
+        Leave X on disk.
+
+    Raises
+    ------
+    DatamixError
+        If the file is missing, is not h5ad, or lacks a column that every corpus has.
+    """
+    with open_corpus(path) as file:
+        absent = [c for c in OBS if c not in file["obs"]] + (["var.symbol"] if "symbol" not in file["var"] else [])
+    if absent:
+        msg = f"{path} has no {', '.join(absent)}: it is not a corpus as this version writes it."
+        raise DatamixError(msg, fix=f"delete it and run: datamix prepare {path.stem}")
+    return ad.read_h5ad(path, backed="r" if backed else None)
+
+
+def read_obs(path: Path) -> pd.DataFrame:
+    """Read the annotation of a corpus's cells, and leave its counts on disk."""
+    adata = read_corpus(path, backed=True)
+    obs = adata.obs
+    adata.file.close()
+    return obs
+
+
+def n_cells(path: Path) -> int:
+    """Return the number of cells of a corpus without reading them."""
+    with open_corpus(path) as file:
+        return shape_of(file)[0]
+
+
+def read_rows(path: Path, rows: npt.ArrayLike, genes: Sequence[str] | npt.NDArray[Any]) -> sparse.csr_matrix:
+    """Read some cells of a corpus from disk; memory holds the result and little more.
+
+    Parameters
+    ----------
+    path
+        The corpus.
+    rows
+        Row numbers (n_rows,), in any order; one may occur again.
+    genes
+        Ensembl ids (n_wanted,), unique; one that the corpus does not have gives a column of zeros.
+
+    Returns
+    -------
+    CSR float32 raw counts, shape (n_rows, n_wanted), in the order asked for.
+
+    Raises
+    ------
+    DatamixError
+        If the corpus is missing, or has no such row.
+    """
+    wanted = np.asarray(rows, dtype=np.int64).ravel()
+    distinct, back = np.unique(wanted, return_inverse=True)
+    with open_corpus(path) as file:
+        n_rows, _ = shape_of(file)
+        if len(distinct) and not 0 <= distinct[0] <= distinct[-1] < n_rows:
+            msg = f"{path} has {n_rows:,} cells; rows {distinct[0]:,} to {distinct[-1]:,} were asked for."
+            raise DatamixError(msg, fix="draw again from the corpus as it is now")
+        target = pd.Index(genes).get_indexer(pd.Index(read_names(file, "var")))
+        columns = np.flatnonzero(target >= 0)
+        pieces = []
+        for start in range(0, len(distinct), _ROWS_AT_A_TIME):
+            piece = read_h5_rows(file, distinct[start : start + _ROWS_AT_A_TIME])[:, columns]
+            placed = (piece.data, target[columns][piece.indices], piece.indptr)
+            pieces.append(sparse.csr_matrix(placed, shape=(piece.shape[0], len(genes))))
+    result = stack(pieces, len(genes))
+    return result if np.array_equal(distinct, wanted) else result[back]
+
+
+def open_corpus(path: Path) -> AbstractContextManager[h5py.File]:
+    """Open the h5ad file of a corpus for reading; a missing or damaged one is a `DatamixError`."""
+    if not path.is_file():
+        msg = f"The corpus {path} does not exist."
+        raise DatamixError(msg, fix=f"datamix prepare {path.stem} --profile {path.parent.parent.name}")
+    return open_h5ad(path)

@@ -1,0 +1,236 @@
+"""Getting the files of datasets: from local mirrors by checksum, otherwise by download, resumed where it broke off."""
+
+import gzip
+import os
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from datamix.corpora.inventory import (
+    FileState,
+    copies,
+    describe,
+    inspect,
+    known_sha256,
+    one_at_a_time,
+    pin,
+    unpacked_path,
+)
+from datamix.project.errors import DatamixError
+from datamix.project.files import replacing, sha256
+from datamix.project.manifest import Dataset, File, read_manifest
+
+MIRRORS = "DATAMIX_MIRROR"
+"""The environment variable that names folders with copies of the data."""
+_CHUNK = 1 << 16  # what is lost of it when a download breaks off
+
+
+def fetch(dataset_id: str, dataset: Dataset, *, root: Path, say: Callable[[str], None] = print) -> list[FileState]:
+    """Bring the files of a dataset to `data/<dataset>/`, and check them.
+
+    A file that is there and whole is left alone. Otherwise the folders of `DATAMIX_MIRROR` are searched for a file with
+    its sha256, then those of datasets that have the same file; at last it is downloaded to a temporary name, checked
+    and moved. A file whose sha256 the manifest does not know is pinned in `data/pins.lock.json`.
+
+    Parameters
+    ----------
+    dataset_id, dataset
+        An entry of the manifest.
+    root
+        The project's folder.
+    say
+        Called with a line for each file that arrives.
+
+    Returns
+    -------
+    The state of each file, all present.
+
+    Raises
+    ------
+    DatamixError
+        If a file cannot be had or is not the one that was published. The files before it stay.
+    """
+    if not dataset.files:
+        return []
+    # Jobs side by side may want the same dataset, a gene table say.
+    with one_at_a_time(root / "data" / dataset_id / ".lock"):
+        return _fetch(dataset_id, dataset, root=root, say=say)
+
+
+def _fetch(dataset_id: str, dataset: Dataset, *, root: Path, say: Callable[[str], None]) -> list[FileState]:
+    by_hand: list[FileState] = []
+    for found in inspect(dataset_id, dataset, root=root):
+        file = found.file
+        if not found.usable:
+            expected = known_sha256(dataset_id, file, root=root)
+            copy = _find_in_mirrors(file, expected) or _find_elsewhere(found, expected, root=root)
+            if copy is not None:
+                _copy(copy, found.path)
+                say(f"{dataset_id}: {file.name} from {copy.parent}")
+            elif file.url is None:
+                by_hand.append(found)
+                continue
+            else:
+                _download(found, expected)
+                say(f"{dataset_id}: {file.name} downloaded")
+        if file.unpack and not unpacked_path(found.path).exists():
+            unpack(found.path, unpacked_path(found.path))
+            say(f"{dataset_id}: {file.name} unpacked")
+    if by_hand:
+        wanted = "\n".join(f"  - {describe(f)} {f.file.steps}" for f in by_hand)
+        msg = f"'{dataset_id}' ({dataset.access}) has files that cannot be downloaded by a program:\n{wanted}"
+        raise DatamixError(msg, fix=f"get them, put them there, and run: datamix data fetch {dataset_id}")
+    return [pin(found, root=root) for found in inspect(dataset_id, dataset, root=root)]
+
+
+def unpack(archive: Path, target: Path) -> None:
+    """Unpack a zip or tar archive to a folder, or a single .gz file to a file.
+
+    Raises
+    ------
+    DatamixError
+        If a member would lie outside the folder, or the archive is damaged. Nothing is left of it then.
+    """
+    try:
+        with replacing(target) as beside:
+            # Tar first: a tar that ends with a zip passes for a zip.
+            if tarfile.is_tarfile(archive):
+                with tarfile.open(archive) as tar:
+                    _refuse_escapes(archive, tar.getnames(), beside)
+                    # The filter also refuses links and devices that lead outside.
+                    tar.extractall(beside, filter="data")
+            elif zipfile.is_zipfile(archive):
+                with zipfile.ZipFile(archive) as zipped:
+                    _refuse_escapes(archive, zipped.namelist(), beside)
+                    zipped.extractall(beside)
+            else:
+                with gzip.open(archive) as source, beside.open("wb") as out:
+                    shutil.copyfileobj(source, out, _CHUNK)
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
+        msg = f"{archive} cannot be unpacked ({type(error).__name__}: {error})."
+        raise DatamixError(msg, fix="datamix data verify, then datamix data fetch") from error
+
+
+def _refuse_escapes(archive: Path, names: list[str], folder: Path) -> None:
+    base = folder.resolve()
+    for name in names:
+        if not (base / name).resolve().is_relative_to(base):
+            msg = f"{archive} has a member '{name}' that would be written outside its folder. Nothing was unpacked."
+            raise DatamixError(msg, fix="do not trust this archive; look where it came from")
+
+
+def _find_in_mirrors(file: File, expected: str | None) -> Path | None:
+    if expected is None:
+        return None
+    for folder in filter(None, os.environ.get(MIRRORS, "").split(os.pathsep)):
+        if not Path(folder).is_dir():
+            msg = f"{MIRRORS} names {folder}, which is not a folder."
+            raise DatamixError(msg, fix=f"correct or unset {MIRRORS}")
+        for path in sorted(Path(folder).rglob("*")):
+            # Hashing is slow, so the size (or, where it is not known, the name) is compared first.
+            same = path.stat().st_size == file.bytes if file.bytes is not None else path.name == file.name
+            if path.is_file() and same and sha256(path) == expected:
+                return path.resolve()
+    return None
+
+
+def _find_elsewhere(found: FileState, expected: str | None, *, root: Path) -> Path | None:
+    """Find the file in the folder of another dataset that has it, too."""
+    if not (root / "data_manifest.yaml").is_file():
+        return None
+    others = copies(found.file, read_manifest(root), root=root)
+    others.pop(found.dataset, None)
+    return next((path for path in others.values() if expected is None or sha256(path) == expected), None)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Link or, across file systems, copy."""
+    with replacing(target) as beside:
+        try:
+            beside.hardlink_to(source)
+        except OSError:
+            shutil.copyfile(source, beside)
+
+
+def _download(found: FileState, expected: str | None) -> None:
+    import pooch
+    import requests
+
+    file, path = found.file, found.path
+    assert file.url is not None
+    again = f"datamix data fetch {found.dataset}"
+    pooch.get_logger().setLevel("WARNING")
+    web = file.url.startswith(("http://", "https://"))
+    try:
+        pooch.retrieve(
+            file.url,
+            known_hash=f"sha256:{expected}" if expected else None,
+            fname=path.name,
+            path=path.parent,
+            downloader=_Resuming(found) if web else pooch.core.choose_downloader(file.url, progressbar=True),
+        )
+    except requests.RequestException as error:
+        have = _part(path).stat().st_size if _part(path).exists() else 0
+        kept = f" {have:,} bytes are kept and will be gone on from." if have else ""
+        msg = f"Download of {file.name} from {file.url} failed ({type(error).__name__}: {error}).{kept}"
+        raise DatamixError(msg, fix=f"check the network, then: {again}") from error
+    except ValueError as error:  # pooch: another hash; it has deleted what came
+        msg = (
+            f"sha256 of {file.name} from {file.url} is not the expected {expected}. What came was deleted. "
+            "The file may have been replaced by its authors, or damaged on the way."
+        )
+        raise DatamixError(
+            msg, fix=f"{again}; if it fails the same way, compare the source with data_manifest.yaml"
+        ) from error
+
+
+class _Resuming:
+    """A downloader for pooch that goes on with what an earlier attempt left, if the server lets it."""
+
+    def __init__(self, found: FileState) -> None:
+        self.found = found
+
+    def __call__(self, url: str, output_file: str, _pooch: object) -> None:
+        import requests
+        from tqdm import tqdm
+
+        part = _part(self.found.path)
+        version = part.with_name(f"{part.name}.version")
+        # The server sends the rest only if the file is still the one that the first part came from.
+        have = part.stat().st_size if part.exists() and version.exists() else 0
+        headers = {"Accept-Encoding": "identity"}
+        if have:
+            headers |= {"Range": f"bytes={have}-", "If-Range": version.read_text()}
+        with requests.get(url, headers=headers, stream=True, timeout=60) as response:
+            response.raise_for_status()
+            resumed = response.status_code == requests.codes.partial_content
+            have = have if resumed else 0
+            length = response.headers.get("Content-Length")
+            total = have + int(length) if length else None
+            self._compare(url, total)
+            # A weak tag does not promise the same bytes, so it must not be used to go on.
+            tag = response.headers.get("ETag") or response.headers.get("Last-Modified", "")
+            if tag and not tag.startswith("W/"):
+                version.write_text(tag)
+            bar = tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=self.found.file.name, disable=None)
+            with part.open("ab" if resumed else "wb") as out, bar:
+                for chunk in response.iter_content(_CHUNK):
+                    out.write(chunk)
+                    bar.update(len(chunk))
+            if total is not None and part.stat().st_size != total:
+                msg = f"{part.stat().st_size:,} of {total:,} bytes came"
+                raise requests.ConnectionError(msg)
+        part.replace(output_file)
+        version.unlink(missing_ok=True)
+
+    def _compare(self, url: str, total: int | None) -> None:
+        expected = self.found.file.bytes
+        if None not in (total, expected) and total != expected:
+            msg = f"{url} offers {total:,} bytes, the manifest says {expected:,}: it is another file."
+            raise DatamixError(msg, fix="compare the source with data_manifest.yaml")
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")

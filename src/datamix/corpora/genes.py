@@ -1,0 +1,73 @@
+"""The genes that all training corpora share."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from datamix.corpora.corpus import n_cells, open_corpus, read_rows
+from datamix.project.errors import DatamixError
+from datamix.project.layout import Layout
+from datamix.sources.formats.h5ad_rows import read_names
+
+
+def shared_genes(paths: Sequence[Path], *, most_variable: int | None = None) -> pd.DataFrame:
+    """Intersect the genes of the training corpora.
+
+    Parameters
+    ----------
+    paths
+        The corpora.
+    most_variable
+        Keep so many: those of highest normalised dispersion (scanpy `highly_variable_genes`, flavour "seurat", the
+        corpora taken together) after scaling each cell to 10,000 counts over the shared genes and log1p. Of each
+        corpus at most 5,000 cells, evenly spaced, are looked at. Nothing means all.
+
+    Returns
+    -------
+    Columns `gene` (Ensembl id) and `symbol` (as the first corpus has it), sorted by gene.
+
+    Raises
+    ------
+    DatamixError
+        If no gene is common to all.
+    """
+    tables = []
+    for path in paths:
+        with open_corpus(path) as file:
+            tables.append(pd.Series(ad.io.read_elem(file["var/symbol"]), index=read_names(file, "var")))
+    common = set(tables[0].index).intersection(*(table.index for table in tables[1:]))
+    if not common:
+        sizes = ", ".join(f"{path.stem} ({len(table):,})" for path, table in zip(paths, tables, strict=True))
+        msg = f"No gene is common to all training corpora: {sizes}."
+        raise DatamixError(msg, fix="check gene_ids and gene_table of these datasets in data_manifest.yaml")
+    genes = sorted(common)
+    if most_variable is not None and most_variable < len(genes):
+        genes = _most_variable(paths, genes, most_variable)
+    return pd.DataFrame({"gene": genes, "symbol": tables[0].reindex(genes).astype(str).to_numpy()})
+
+
+def _most_variable(paths: Sequence[Path], genes: list[str], n: int) -> list[str]:
+    import scanpy as sc
+
+    def sample(path: Path) -> sparse.csr_matrix:
+        size = n_cells(path)
+        return read_rows(path, np.unique(np.linspace(0, size - 1, min(size, 5_000)).astype(np.int64)), genes)
+
+    counts = sparse.vstack([sample(path) for path in paths], format="csr")
+    cells = ad.AnnData(counts, var=pd.DataFrame(index=genes))
+    sc.pp.normalize_total(cells, target_sum=1e4)
+    sc.pp.log1p(cells)
+    found = sc.pp.highly_variable_genes(cells, n_top_genes=n, inplace=False)
+    return [gene for gene, chosen in zip(genes, found["highly_variable"], strict=True) if chosen]
+
+
+def read_genes(layout: Layout) -> pd.DataFrame:
+    """Read the genes shared by all training corpora: columns `gene` (Ensembl id) and `symbol`."""
+    if not layout.genes.is_file():
+        msg = f"{layout.genes} does not exist."
+        raise DatamixError(msg, fix=f"make book PROFILE={layout.profile.name}")
+    return pd.read_csv(layout.genes, dtype=str)

@@ -1,0 +1,126 @@
+"""The model: made, saved and loaded as scvi-tools' own `LinearSCVI`."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import scvi
+import torch
+from scvi.model import LinearSCVI
+
+from datamix.project.errors import DatamixError
+from datamix.project.files import replacing, write_json
+from datamix.project.profile import Training
+
+
+def new_model(adata: ad.AnnData, *, seed: int, settings: Training) -> LinearSCVI:
+    """Make the untrained model, with the weights that scvi-tools gives it for this seed; `adata` is not changed."""
+    with quiet():
+        scvi.settings.seed = seed
+        cells = _bare(adata)
+        LinearSCVI.setup_anndata(cells)
+        return LinearSCVI(cells, n_latent=settings.n_latent, n_layers=settings.n_layers)
+
+
+def save(model: LinearSCVI, folder: Path, *, provenance: dict[str, Any]) -> None:
+    """Save a trained model; the folder appears whole or not at all.
+
+    Parameters
+    ----------
+    model
+        What `train` returned.
+    folder
+        Gets `model.pt` (scvi-tools' format, without the cells), `history.csv` (a row an epoch), `loadings.parquet`
+        (genes × `Z_0` …) and `provenance.json`.
+    provenance
+        What the cells were: written to `provenance.json` beside the record of the training.
+    """
+    with replacing(folder) as beside:
+        model.save(str(beside))
+        history(model).to_csv(beside / "history.csv")
+        model.get_loadings().rename_axis("gene").to_parquet(beside / "loadings.parquet")
+        write_json(beside / "provenance.json", {**getattr(model, "training_record", {}), **provenance})
+
+
+def load(folder: Path, adata: ad.AnnData | None = None) -> LinearSCVI:
+    """Load a saved model.
+
+    Parameters
+    ----------
+    folder
+        What `save` wrote.
+    adata
+        Cells to attach, genes as in the model; not changed. Without them two made-up cells are attached, enough for
+        loadings and for everything that is given its cells.
+
+    Returns
+    -------
+    The model, ready for evaluation.
+
+    Raises
+    ------
+    DatamixError
+        If there is no model in the folder.
+    """
+    file = folder / "model.pt"
+    if not file.is_file():
+        msg = f"There is no model in {folder}: expected {file.name} there."
+        raise DatamixError(msg, fix="run `make book`, with PROFILE=… if it is not the demo: it trains what is missing")
+    if adata is None:
+        genes = torch.load(file, map_location="cpu", weights_only=False)["var_names"]
+        counts = sp.csr_matrix(np.ones((2, len(genes)), dtype=np.float32))
+        adata = ad.AnnData(counts, obs=pd.DataFrame(index=["made-up 1", "made-up 2"]), var=pd.DataFrame(index=genes))
+    with quiet():
+        return LinearSCVI.load(str(folder), adata=_bare(adata))
+
+
+def history(model: LinearSCVI) -> pd.DataFrame:
+    """Return the training history of a model.
+
+    Returns
+    -------
+    A row an epoch (index `epoch`, 0 first); columns as scvi-tools names them: `elbo_train`, `elbo_validation`,
+    `reconstruction_loss_train`, `kl_local_train`, … (means per cell; nothing in epochs without validation).
+    """
+    per_epoch = {key: table[key] for key, table in model.history.items() if table.index.name == "epoch"}
+    return pd.DataFrame(per_epoch).astype(float).sort_index().rename_axis("epoch")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread within the block: more are slower on tensors this small, and models run side by side."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence scvi-tools and lightning within the block."""
+    loggers = [logging.getLogger(name) for name in ("scvi", "lightning", "lightning.pytorch", "lightning.fabric")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # What scvi-tools and lightning say here (few data workers, two cells moved to validation) is by design.
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+def _bare(adata: ad.AnnData) -> ad.AnnData:
+    """Share the counts and the names only, so that what scvi-tools registers does not change the caller's object."""
+    return ad.AnnData(adata.X, obs=pd.DataFrame(index=adata.obs_names), var=pd.DataFrame(index=adata.var_names))

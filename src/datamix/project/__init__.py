@@ -1,0 +1,1 @@
+"""What everything stands on: settings, the manifest, where files lie, errors, provenance."""

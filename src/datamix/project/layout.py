@@ -1,0 +1,76 @@
+"""Where everything that is made lies: one place for the paths under `results/<profile>/`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from datamix.project.profile import Profile, project_root, read_profile
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one profile's results.
+
+    Parameters
+    ----------
+    root
+        The project's folder, which holds `data_manifest.yaml`.
+    profile
+        The profile.
+    """
+
+    root: Path
+    profile: Profile
+
+    @classmethod
+    def of(cls, profile: str, root: Path | None = None) -> "Layout":
+        """Return the layout of a profile given by name."""
+        folder = root or project_root()
+        return cls(folder, read_profile(profile, folder))
+
+    @property
+    def folder(self) -> Path:
+        """`results/<profile>`."""
+        return self.root / "results" / self.profile.name
+
+    @property
+    def genes(self) -> Path:
+        """The genes shared by all training corpora (csv)."""
+        return self.folder / "corpora" / "genes.csv"
+
+    @property
+    def gene_sets(self) -> Path:
+        """The gene sets of the profile (csv)."""
+        return self.folder / "corpora" / "gene_sets.csv"
+
+    @property
+    def scores(self) -> Path:
+        """Reconstruction, a row a cell (parquet)."""
+        return self.folder / "scores" / "reconstruction.parquet"
+
+    def corpus(self, dataset: str) -> Path:
+        """Return the path of a corpus (h5ad)."""
+        return self.folder / "corpora" / f"{dataset}.h5ad"
+
+    def model(self, baseline: str, seed: int, mixture: str) -> Path:
+        """Return the folder of a model."""
+        return self.folder / "models" / baseline / f"seed{seed}" / mixture
+
+    def model_list(self, baseline: str, seed: int) -> Path:
+        """Return the list of the trained models of a baseline and seed (json)."""
+        return self.folder / "models" / baseline / f"seed{seed}.json"
+
+    def scores_of(self, baseline: str, seed: int) -> Path:
+        """Return the scores of a baseline's models of one seed (parquet)."""
+        return self.folder / "scores" / "parts" / f"{baseline}-seed{seed}.parquet"
+
+    def latents_of(self, baseline: str, seed: int) -> Path:
+        """Return where the evaluation cells lie in the latent spaces of a baseline's models of one seed (parquet)."""
+        return self.folder / "latents" / f"{baseline}-seed{seed}.parquet"
+
+    def gene_scores_of(self, baseline: str, seed: int) -> Path:
+        """Return the residuals of each gene under a baseline's models of one seed (parquet)."""
+        return self.folder / "scores" / "genes" / f"{baseline}-seed{seed}.parquet"
+
+    def held_out_of(self, baseline: str, seed: int) -> Path:
+        """Return the scores of cell types that a baseline's models of one seed have not seen (parquet)."""
+        return self.folder / "scores" / "held_out" / f"{baseline}-seed{seed}.parquet"

@@ -1,0 +1,259 @@
+"""A profile: one YAML file that says which data, mixtures, seeds, training and evaluation a run of the book uses."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from datamix.project.errors import DatamixError
+from datamix.project.yaml import read_yaml
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Node = Literal["ESC", "HSC", "MPP", "CMP", "CLP", "MEP", "GMP", "RBC", "Plt", "Gran", "Mono", "DC", "T", "B", "NK"]
+"""A cell state of the haematopoietic tree of Figure 1A."""
+
+Covers = Annotated[tuple[Node, ...], Field(strict=False)]
+"""The states of the tree over which Figure 1A draws a training source."""
+
+
+class QC(_Settings):
+    """Cell filters; a cell is kept where both hold strictly."""
+
+    min_counts: Annotated[float, Field(ge=0)] = 1000
+    """Total counts must be above this."""
+    max_mito: Annotated[float, Field(gt=0)] = 0.1
+    """The mitochondrial fraction (0 to 1) must be below this."""
+
+
+class Baseline(_Settings):
+    """The corpus to which the others are added: its cells are split in two halves, the second being the control."""
+
+    label: str
+    dataset: str
+    covers: Covers = ()
+
+
+class Added(_Settings):
+    """A set that is added to the baseline, and also trained on alone."""
+
+    label: str
+    datasets: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    """Several share the block equally (two cell lines, say)."""
+    covers: Covers = ()
+    cells: Literal["all"] | None = None
+    """`all` takes every cell; nothing means the profile's `cells`."""
+    reseed: bool = False
+    """Seed the generator again before this draw, as the published scripts do before the TF atlas."""
+
+
+class Evaluation(_Settings):
+    """An evaluation set: cells that no model is trained on."""
+
+    label: str
+    dataset: str
+    group: Literal["non-disease", "cancer", "out of distribution"]
+    cell_types: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    """Keep only these values of `obs.cell_type` (malignant cells, say); nothing means all."""
+    cells: Annotated[int, Field(gt=0)] | None = None
+    """Draw so many cells (seeded); nothing means all."""
+    note: str = ""
+    """One sentence for the reader: what this set is, and how small."""
+    shares_donors_with: dict[str, str] = {}
+    """Training datasets that may hold donors of this set, each with the reason; the leakage guard stops at others."""
+    shares_cells_with: dict[str, str] = {}
+    """The same for cells; counts under `published` only, to repeat its faults."""
+
+
+class Training(_Settings):
+    """LDVAE training; the defaults are the paper's."""
+
+    trainer: Literal["fast", "scvi"] = "fast"
+    """`fast`: the same model and objective, reorganised; `scvi`: `LinearSCVI.train` itself."""
+    max_epochs: Annotated[int, Field(gt=0)] = 250
+    n_latent: Annotated[int, Field(gt=0)] = 10
+    n_layers: Annotated[int, Field(gt=0)] = 2
+    lr: Annotated[float, Field(gt=0)] = 5e-3
+    batch_size: Annotated[int, Field(gt=1)] = 128
+    check_val_every_n_epoch: Annotated[int, Field(gt=0)] = 10
+
+
+class Scoring(_Settings):
+    """Reconstruction R²."""
+
+    n_top_genes: Annotated[int, Field(gt=1)] = 1000
+    """The most variable genes of each evaluation set on which cells are compared."""
+
+
+class Geneformer(_Settings):
+    """Pretraining and zero-shot evaluation of Geneformer; the defaults are the paper's, where its scripts fix them."""
+
+    baselines: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = ("blood",)
+    """The baselines whose mixtures it is pretrained on; which ones the paper used is not known."""
+    seeds: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = (0,)
+    dictionaries: str | None = None
+    """The dataset (reader `geneformer_dictionaries`) with tokens and medians; nothing: computed from each mixture."""
+    layers: Annotated[int, Field(gt=0)] = 6
+    heads: Annotated[int, Field(gt=0)] = 4
+    width: Annotated[int, Field(gt=0)] = 256
+    feed_forward: Annotated[int, Field(gt=0)] = 512
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    input_size: Annotated[int, Field(gt=1)] = 2048
+    """Tokens of a cell at most."""
+    masked: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    """Share of tokens that is hidden."""
+    epochs: Annotated[int, Field(gt=0)] = 3
+    """Not known of the paper; three are usual for this model."""
+    lr: Annotated[float, Field(gt=0)] = 1e-3
+    warmup_steps: Annotated[int, Field(ge=0)] = 10_000
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-3
+    batch_size: Annotated[int, Field(gt=0)] = 144
+    """Cells of a step: the paper's 18 on each of 8 GPUs."""
+    cells_per_device: Annotated[int, Field(gt=0)] = 18
+    """Cells that go through a device at a time; a step gathers as many such turns as it needs."""
+    half_precision: bool = True
+    """On a GPU."""
+    checkpoint_steps: Annotated[int, Field(gt=0)] = 500
+    log_steps: Annotated[int, Field(gt=0)] = 10
+    evaluation_cells: Annotated[int, Field(gt=1, le=4000)] = 500
+    """Cells drawn of each evaluation set; all, where it has fewer."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Geneformer":
+        if self.width % self.heads:
+            msg = f"width {self.width} is not a multiple of heads {self.heads}"
+            raise ValueError(msg)
+        if self.batch_size % self.cells_per_device:
+            msg = f"batch_size {self.batch_size} is not a multiple of cells_per_device {self.cells_per_device}"
+            raise ValueError(msg)
+        if self.checkpoint_steps % self.log_steps:
+            # The mean loss since the last line is not part of a checkpoint.
+            msg = f"checkpoint_steps {self.checkpoint_steps} is not a multiple of log_steps {self.log_steps}"
+            raise ValueError(msg)
+        return self
+
+
+class Profile(_Settings):
+    """Everything a run depends on, validated and frozen."""
+
+    name: str
+    title: str
+    """One line for the banner of every page."""
+    simulated: bool
+    about: str
+    """What this profile shows, and what it cannot show."""
+    protocol: Literal["published", "corrected"] = "corrected"
+    seeds: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = (0, 1)
+    cells: Annotated[int, Field(gt=0)] | Literal["all"]
+    """Cells in a training block (the paper: 101,879); `all` takes what there is."""
+    most_variable_genes: Annotated[int, Field(gt=0)] | None = None
+    """Keep so many of the shared genes, the most variable of the training corpora; nothing means all."""
+    memory_mb: Annotated[int, Field(ge=400)] = 700
+    """Memory that a preparation may take (MB), about; it sets how many cells are held at a time, nothing else."""
+    gene_sets: str | None = None
+    """The dataset (reader `gmt`) that holds gene sets for this profile."""
+    qc: QC = QC()
+    baselines: dict[str, Baseline]
+    added: dict[str, Added]
+    """In the order in which they are drawn."""
+    evaluations: dict[str, Evaluation]
+    training: Training = Training()
+    scoring: Scoring = Scoring()
+    geneformer: Geneformer | None = None
+    """Nothing: this profile does not train it."""
+    missing: dict[str, str] = {}
+    """Parts of the paper that this profile has no data for, and why."""
+
+    @model_validator(mode="after")
+    def _names_are_plain(self) -> "Profile":
+        for name in (*self.baselines, *self.added, *self.evaluations):
+            if not name.isidentifier():
+                msg = f"name {name!r} must be letters, digits and underscores"
+                raise ValueError(msg)
+        clash = set(self.baselines) & set(self.added)
+        if clash:
+            msg = f"{', '.join(sorted(clash))} stands both under baselines and under added"
+            raise ValueError(msg)
+        unknown = set(self.geneformer.baselines) - set(self.baselines) if self.geneformer else set()
+        if unknown:
+            msg = f"geneformer.baselines names {', '.join(sorted(unknown))}, which is no baseline"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _exceptions_are_for_training_datasets(self) -> "Profile":
+        for name, evaluation in self.evaluations.items():
+            for dataset in (*evaluation.shares_donors_with, *evaluation.shares_cells_with):
+                if dataset not in self.training_datasets:
+                    msg = f"evaluations.{name} shares cells or donors with {dataset!r}, which is no training dataset"
+                    raise ValueError(msg)
+        return self
+
+    def model_seed(self, seed: int) -> int:
+        """Return the seed of the models that are evaluated for a seed.
+
+        Their own, or, under the published protocol, the first: the published script loads the models of seed 0 whatever
+        seed it is given (fault 1), so that its seeds differ by the posterior sample only.
+        """
+        return self.seeds[0] if self.protocol == "published" else seed
+
+    @property
+    def training_datasets(self) -> tuple[str, ...]:
+        """Ids of the datasets that any mixture draws from, in the order of the profile."""
+        ids = [b.dataset for b in self.baselines.values()] + [d for a in self.added.values() for d in a.datasets]
+        return tuple(dict.fromkeys(ids))
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Ids of all datasets whose cells are used, training first."""
+        return tuple(dict.fromkeys((*self.training_datasets, *(e.dataset for e in self.evaluations.values()))))
+
+
+def project_root() -> Path:
+    """Return the folder that holds `data_manifest.yaml`.
+
+    It is `DATAMIX_ROOT` where that is set, otherwise the first folder with a manifest from here upwards.
+
+    Raises
+    ------
+    DatamixError
+        If there is none.
+    """
+    named = os.environ.get("DATAMIX_ROOT")
+    folders = [Path(named)] if named else [Path.cwd(), *Path.cwd().parents]
+    for folder in folders:
+        if (folder / "data_manifest.yaml").is_file():
+            return folder.resolve()
+    msg = f"No data_manifest.yaml in {folders[0]}" + ("." if named else " or above it.")
+    raise DatamixError(msg, fix="run from the project's folder, or set DATAMIX_ROOT to it")
+
+
+def read_profile(name: str, root: Path | None = None) -> Profile:
+    """Read a profile.
+
+    Parameters
+    ----------
+    name
+        `demo`, `mini`, `paper`, or any other file `config/<name>.yaml`; or the path of a YAML file.
+    root
+        The project's folder; found from the current folder upwards when not given.
+
+    Returns
+    -------
+    The validated, frozen profile.
+
+    Raises
+    ------
+    DatamixError
+        If there is no such file, or it is not a valid profile.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else (root or project_root()) / "config" / f"{name}.yaml"
+    profile = read_yaml(path, Profile)
+    if profile.name != path.stem:
+        msg = f"{path}: 'name' is {profile.name!r}, expected {path.stem!r}, the file's own name."
+        raise DatamixError(msg, fix=f"edit {path}")
+    return profile

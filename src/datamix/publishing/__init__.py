@@ -1,0 +1,1 @@
+"""From results to the book: panels, values, notebooks, records, pages, site."""

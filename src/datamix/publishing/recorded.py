@@ -1,0 +1,241 @@
+"""Small tables of a profile's results, kept in the repository, so that the book shows them where it is not run.
+
+They lie in `recorded/<profile>/`: scores aggregated by cell type, the claims, the values, the source data of the
+panels, and `provenance.json`, which says what code and data they came from.
+"""
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from datamix.analysis.summary import by_cell_type
+from datamix.project.errors import DatamixError, NotInProfileError
+from datamix.project.files import read_json, replacing, sha256, write_json
+from datamix.project.profile import read_profile
+from datamix.publishing.results import Results
+from datamix.publishing.run import describe
+from datamix.publishing.values import Values
+
+MADE_BY = (
+    "analysis/bootstrap",
+    "analysis/claims",
+    "analysis/enrichment",
+    "analysis/key_genes",
+    "analysis/latent_spaces",
+    "analysis/summary",
+    "analysis/uniqueness",
+    "analysis/unseen_types",
+    "corpora/corpus",
+    "corpora/evaluation_sets",
+    "corpora/genes",
+    "corpora/mixtures",
+    "corpora/normalise",
+    "corpora/prepare",
+    "ldvae/fast_kernels",
+    "ldvae/fast_training",
+    "ldvae/grid",
+    "ldvae/model",
+    "ldvae/training",
+    "scoring/hold_out",
+    "scoring/kernels",
+    "scoring/posterior",
+    "scoring/read_out",
+    "scoring/reconstruction",
+    "scoring/score",
+)
+"""The modules that decide the numbers."""
+
+NOT_OF_THE_PROFILE = ("real_cells", "speed")
+"""Notebooks that show the same in every profile."""
+
+LARGEST = 2_000_000
+"""Bytes that a profile's record may take."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A profile's record, as it is read."""
+
+    folder: Path
+    provenance: dict[str, Any]
+    """As `datamix.publishing.run.describe` returns it, and the hashes of `code` and `settings`."""
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What made it, as `datamix.publishing.run.describe` says it of a run."""
+        of_the_record = ("notebook", "code", "settings")
+        return {key: value for key, value in self.provenance.items() if key not in of_the_record}
+
+    @property
+    def values(self) -> Values:
+        """The values that the profile's notebooks recorded."""
+        return Values.read(self.folder)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Read a table: `claims`, `scores_by_type`, or the source data of a panel, `panels/fig2a`."""
+        return pd.read_csv(self.folder / f"{name}.csv")
+
+
+def code_hash() -> str:
+    """Hash the modules that decide the numbers of a record."""
+    folder = Path(__file__).parents[1]
+    return hashlib.sha256("".join(sha256(folder / f"{name}.py") for name in MADE_BY).encode()).hexdigest()
+
+
+def settings_hash(profile: str, *, root: Path | None = None) -> str:
+    """Hash the settings of a profile."""
+    return hashlib.sha256(read_profile(profile, root).model_dump_json().encode()).hexdigest()
+
+
+def record_folder(root: Path, profile: str) -> Path:
+    """Return where a profile's record lies."""
+    return root / "recorded" / profile
+
+
+def write_record(profile: str, *, root: Path | None = None) -> Path:
+    """Keep the small tables of a profile's results; an earlier record is replaced as a whole.
+
+    Parameters
+    ----------
+    profile
+        Its name; its book must have been made.
+    root
+        The project's folder; found from the current folder upwards when not given.
+
+    Returns
+    -------
+    The folder, `recorded/<profile>`.
+
+    Raises
+    ------
+    DatamixError
+        If there are no results, or the tables take more than 2 MB.
+    """
+    results = Results(profile, notebook="record", root=root)
+    (results.folder / "values" / "record.json").unlink()
+    claims = results.folder / "claims.csv"
+    if not claims.is_file():
+        msg = f"{claims} does not exist: the claims of profile {profile} were not tested so far."
+        raise DatamixError(msg, fix=f"make book PROFILE={profile}")
+    target = record_folder(results.root, profile)
+    left_out = {*NOT_OF_THE_PROFILE, *(name for n in NOT_OF_THE_PROFILE for name in _panels_of(n, results.folder))}
+    with replacing(target) as beside:
+        for kind, pattern in (("panels", "*.csv"), ("values", "*.json")):
+            (beside / kind).mkdir(parents=True)
+            for path in sorted((results.folder / kind).glob(pattern)):
+                if path.stem not in left_out:
+                    shutil.copy(path, beside / kind)
+        # Where single cells are drawn, the table is long, and not what a record is for.
+        for path in (beside / "panels").iterdir():
+            if path.stat().st_size > LARGEST / 20:
+                path.unlink()
+        shutil.copy(claims, beside)
+        types = [by_cell_type(results.scores(b)).assign(baseline=b) for b in results.profile.baselines]
+        pd.concat(types).to_csv(beside / "scores_by_type.csv", index=False, float_format="%.5g", lineterminator="\n")
+        made = describe(results, made={"command": f"make record PROFILE={profile}"}) | {
+            "code": code_hash(),
+            "settings": settings_hash(profile, root=root),
+        }
+        write_json(beside / "provenance.json", made)
+        size = sum(path.stat().st_size for path in beside.rglob("*") if path.is_file())
+        if size > LARGEST:
+            msg = f"The record of {profile} would take {size:,} bytes, expected at most {LARGEST:,}."
+            raise DatamixError(msg, fix="leave more panels out, in datamix.publishing.recorded.write_record")
+    return target
+
+
+def is_current(folder: Path, *, root: Path | None = None) -> bool:
+    """Say whether a record was made by the code, and with the settings of its profile, as they are now."""
+    made = read_json(folder / "provenance.json")
+    return bool(made["code"] == code_hash() and made["settings"] == settings_hash(made["profile"], root=root))
+
+
+def read_record(root: Path, profile: str) -> Record:
+    """Read a profile's record.
+
+    Parameters
+    ----------
+    root
+        The project's folder.
+    profile
+        The profile that was recorded.
+
+    Raises
+    ------
+    NotInProfileError
+        If that profile has not been recorded.
+    """
+    folder = record_folder(root, profile)
+    if not (folder / "provenance.json").is_file():
+        msg = f"There is no record of profile {profile} in recorded/."
+        raise NotInProfileError(msg, fix=f"make record PROFILE={profile}")
+    return Record(folder, read_json(folder / "provenance.json"))
+
+
+def _panels_of(notebook: str, folder: Path) -> list[str]:
+    return [path.stem for path in (folder / "panels").glob("*.json") if read_json(path)["notebook"] == notebook]
+
+
+ABOUT = ("hardware", "versions", "date", "commit")
+"""What a file of the benchmark says beside its `rows`: the machine, package versions, day (UTC) and commit."""
+
+
+def read_benchmark(root: Path, part: str) -> pd.DataFrame:
+    """Read one table of the benchmark: as measured on this machine, else as recorded with the project.
+
+    Parameters
+    ----------
+    root
+        The project's folder.
+    part
+        `training`, `together`, …: `results/bench/<part>.json`, else `recorded/bench/<part>.json`. Files that lack what
+        `ABOUT` lists are of an earlier version of the benchmark, and count as not there.
+
+    Returns
+    -------
+    Its rows; `attrs` has what `ABOUT` lists, and `measured_here` (bool).
+
+    Raises
+    ------
+    NotInProfileError
+        If there is neither.
+    """
+    for folder in ("results", "recorded"):
+        found = _read_complete(root / folder / "bench" / f"{part}.json")
+        if found is not None:
+            table = pd.DataFrame(found["rows"])
+            table.attrs.update({key: found[key] for key in ABOUT}, measured_here=folder == "results")
+            return table
+    msg = f"The benchmark's part '{part}' is neither in results/bench/ nor in recorded/bench/."
+    raise NotInProfileError(msg, fix="make bench")
+
+
+def record_benchmarks(root: Path) -> list[str]:
+    """Keep what this machine measured last with the project: copy `results/bench/*.json` to `recorded/bench/`.
+
+    Returns
+    -------
+    The parts that were copied. Files of an earlier version of the benchmark are left out.
+
+    Raises
+    ------
+    DatamixError
+        If there is nothing to copy.
+    """
+    paths = [path for path in sorted((root / "results" / "bench").glob("*.json")) if _read_complete(path) is not None]
+    if not paths:
+        msg = "There is no measurement in results/bench/ that says machine, versions, day and commit."
+        raise DatamixError(msg, fix="make bench")
+    for path in paths:
+        with replacing(root / "recorded" / "bench" / path.name) as beside:
+            shutil.copyfile(path, beside)
+    return [path.stem for path in paths]
+
+
+def _read_complete(path: Path) -> dict[str, Any] | None:
+    found = read_json(path) if path.is_file() else {}
+    return found if {"rows", *ABOUT} <= found.keys() else None

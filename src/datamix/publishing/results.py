@@ -1,0 +1,193 @@
+"""What a notebook reads: the tables of one profile, with an error that names the command where one is missing."""
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from anndata import AnnData
+
+from datamix.corpora.corpus import read_corpus, read_obs
+from datamix.corpora.mixtures import Mixture, list_mixtures
+from datamix.project.errors import DatamixError, NotInProfileError
+from datamix.project.files import read_json, sha256
+from datamix.project.layout import Layout
+from datamix.project.profile import Profile
+from datamix.publishing.values import Values
+
+
+@cache
+def _hash(path: Path, _changed: int) -> str:
+    """Hash a corpus once a session: every panel asks for it."""
+    return sha256(path)
+
+
+class Results:
+    """The results of one profile, as one notebook uses them.
+
+    Parameters
+    ----------
+    profile
+        `demo`, `mini`, `paper`, or the name of another file in `config/`.
+    notebook
+        The notebook's name: its panels and values are filed under it.
+    reads
+        The datasets that the notebook reads, directly or through models; those of the profile when not given.
+    root
+        The project's folder; found from the current folder upwards when not given.
+    """
+
+    def __init__(
+        self, profile: str, *, notebook: str, reads: Sequence[str] | None = None, root: Path | None = None
+    ) -> None:
+        self.layout = Layout.of(profile, root)
+        self.notebook = notebook
+        self._reads = self.profile.datasets if reads is None else tuple(reads)
+        Values.start(self.folder, notebook=notebook)
+
+    @property
+    def profile(self) -> Profile:
+        """The profile."""
+        return self.layout.profile
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self.layout.root
+
+    @property
+    def folder(self) -> Path:
+        """`results/<profile>`."""
+        return self.layout.folder
+
+    @property
+    def datasets(self) -> dict[str, str]:
+        """Ids of the datasets behind the results, with the sha256 of their corpora."""
+        corpora = {d: self._existing(self.layout.corpus(d)) for d in self._reads}
+        return {dataset: _hash(path, path.stat().st_mtime_ns) for dataset, path in corpora.items()}
+
+    def mixtures(self, baseline: str) -> list[Mixture]:
+        """List the mixtures on a baseline in the column order of Figure 2A."""
+        return list_mixtures(self.profile, baseline)
+
+    def require_baseline(self, baseline: str) -> None:
+        """End the notebook here, without failing, where the profile has no such baseline.
+
+        Raises
+        ------
+        NotInProfileError
+            With the reason that the profile gives under `missing`.
+        """
+        if baseline not in self.profile.baselines:
+            reason = self.profile.missing.get(f"{baseline}_baseline", "")
+            msg = f"Profile {self.profile.name} has no {baseline} baseline. {reason}".strip()
+            raise NotInProfileError(msg)
+
+    def scores(self, baseline: str) -> pd.DataFrame:
+        """Read the reconstruction scores of a baseline, a row a (mixture, seed, evaluation, cell)."""
+        path = self._existing(self.layout.scores)
+        scores = pd.read_parquet(path, filters=[("baseline", "==", baseline)])
+        return scores.astype(dict.fromkeys(("baseline", "mixture", "evaluation", "cell_type", "donor"), str))
+
+    def latents(self, baseline: str) -> pd.DataFrame:
+        """Read where the evaluation cells lie in each latent space: a row a (seed, mixture, evaluation, cell)."""
+        return self._of_all_seeds({seed: self.layout.latents_of(baseline, seed) for seed in self.profile.seeds})
+
+    def gene_scores(self, baseline: str) -> pd.DataFrame:
+        """Read the residuals of each gene: a row a (seed, mixture, evaluation, gene)."""
+        return self._of_all_seeds({seed: self.layout.gene_scores_of(baseline, seed) for seed in self.profile.seeds})
+
+    def held_out(self, baseline: str) -> pd.DataFrame:
+        """Read the scores of cell types left out of training: a row a (seed, held_out, evaluation, cell)."""
+        return self._of_all_seeds({seed: self.layout.held_out_of(baseline, seed) for seed in self.profile.seeds})
+
+    def loadings(self, baseline: str) -> dict[tuple[str, int], pd.DataFrame]:
+        """Read the loadings of all models of a baseline: (mixture, seed) → genes × factors.
+
+        Of the models that are evaluated for a seed: see `Profile.model_seed`.
+        """
+        return {
+            (mixture.name, seed): pd.read_parquet(
+                self._existing(
+                    self.layout.model(baseline, self.profile.model_seed(seed), mixture.name) / "loadings.parquet"
+                )
+            )
+            for seed in self.profile.seeds
+            for mixture in self.mixtures(baseline)
+        }
+
+    def gene_sets(self) -> pd.DataFrame:
+        """Read the gene sets of the profile: columns `source` (the set) and `target` (a gene symbol).
+
+        Raises
+        ------
+        NotInProfileError
+            If the profile names none.
+        """
+        table = pd.read_csv(self._existing(self.layout.gene_sets), dtype=str)
+        if table.empty:
+            msg = f"Profile {self.profile.name} names no gene sets."
+            raise NotInProfileError(msg)
+        return table
+
+    def history(self) -> pd.DataFrame:
+        """Read the training curves of all models, a row a (baseline, mixture, seed, epoch)."""
+        tables = [
+            pd.read_csv(self._existing(folder / "history.csv")).assign(baseline=baseline, mixture=mixture, seed=seed)
+            for baseline, seed, mixture, folder in self._models()
+        ]
+        return pd.concat(tables, ignore_index=True)
+
+    def training(self) -> pd.DataFrame:
+        """Read what each model was made from: cells, wall time in seconds, trainer; a row a model."""
+        rows = []
+        for baseline, seed, mixture, folder in self._models():
+            made = read_json(self._existing(folder / "provenance.json"))
+            rows.append(
+                {
+                    "baseline": baseline,
+                    "mixture": mixture,
+                    "seed": seed,
+                    "cells": sum(made["cells"].values()),
+                    "seconds": made["seconds"],
+                    "trainer": made["trainer"],
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def corpus(self, dataset: str) -> AnnData:
+        """Read a corpus: raw counts of the cells that passed QC."""
+        return read_corpus(self._existing(self.layout.corpus(dataset)))
+
+    def corpus_obs(self, dataset: str) -> pd.DataFrame:
+        """Read the annotation of a corpus's cells, without their counts."""
+        return read_obs(self._existing(self.layout.corpus(dataset)))
+
+    def corpus_record(self, dataset: str) -> dict[str, Any]:
+        """Read what a corpus was made from: input hashes, cells read and kept, genes dropped."""
+        return json.loads(read_corpus(self._existing(self.layout.corpus(dataset)), backed=True).uns["datamix"])
+
+    def genes(self) -> pd.DataFrame:
+        """Read the genes that the models use: columns `gene`, `symbol`."""
+        return pd.read_csv(self._existing(self.layout.genes), dtype=str)
+
+    def _of_all_seeds(self, paths: dict[int, Path]) -> pd.DataFrame:
+        tables = [pd.read_parquet(self._existing(path)).assign(seed=seed) for seed, path in paths.items()]
+        text = [c for c in tables[0] if isinstance(tables[0][c].dtype, pd.CategoricalDtype)]
+        return pd.concat([table.astype(dict.fromkeys(text, str)) for table in tables], ignore_index=True)
+
+    def _models(self) -> list[tuple[str, int, str, Path]]:
+        return [
+            (baseline, seed, mixture.name, self.layout.model(baseline, seed, mixture.name))
+            for baseline in self.profile.baselines
+            for seed in self.profile.seeds
+            for mixture in self.mixtures(baseline)
+        ]
+
+    def _existing(self, path: Path) -> Path:
+        if not path.exists():
+            msg = f"{path} does not exist: profile {self.profile.name} has not been run so far."
+            raise DatamixError(msg, fix=f"make book PROFILE={self.profile.name}")
+        return path

@@ -1,0 +1,1 @@
+"""File formats: one module a format, each read in bounded memory."""

@@ -1,0 +1,93 @@
+"""Readers: one function a published format, found by the name that the manifest gives.
+
+A reader of cells is a plain function `read(files, *, skip=0, block_cells=20_000, **options)` that yields AnnData blocks
+in a fixed order: X = CSR raw counts over all genes of the source, `obs_names` = the source's own cell names, and in
+`obs` what it knows of `cell_type`, `donor` and `dataset`. The first `skip` blocks are passed over without being read.
+`uns["cells_in_all"]`, where a block has it, is the number of cells that all blocks have together.
+`files` maps the manifest's file names to paths, `options` are those of the manifest entry. A reader that knows the two
+protocols has a keyword `protocol`, which the profile sets.
+"""
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from datamix.project.errors import DatamixError
+from datamix.project.manifest import Manifest
+
+READERS: dict[str, str] = {
+    "r_data": "datamix.sources.readers.r_data:read_r_data",
+    "h5ad": "datamix.sources.readers.h5ad:read_h5ad",
+    "simulated": "datamix.sources.simulator.reader:simulated",
+    "gene_table": "datamix.sources.readers.gene_table:read_gene_table",
+    "gmt": "datamix.sources.formats.gmt:read_gmt",
+    "sctab": "datamix.sources.readers.sctab:read_sctab",
+    "census": "datamix.sources.readers.census:read_census",
+    "cancer_atlas": "datamix.sources.readers.cancer_atlas:read_cancer_atlas",
+    "cancer_atlas_aggregate": "datamix.sources.readers.cancer_atlas:read_cancer_atlas_aggregate",
+    "perturb_seq": "datamix.sources.readers.perturb_seq:read_perturb_seq",
+    "tf_atlas": "datamix.sources.readers.tf_atlas:read_tf_atlas",
+    "brain_atlas": "datamix.sources.readers.brain_atlas:read_brain_atlas",
+    "prepared": "datamix.sources.readers.zenodo_prepared:read_prepared",
+    "gtex": "datamix.sources.readers.gtex:read_gtex",
+    "geneformer_dictionaries": "datamix.sources.readers.geneformer_dictionaries:read_geneformer_dictionaries",
+}
+"""Name in the manifest: `module:function`, imported when it is asked for."""
+
+
+def reader(name: str, *, options: Mapping[str, Any], dataset_id: str) -> Callable[..., Any]:
+    """Return a reader, after checking that it knows the options.
+
+    Parameters
+    ----------
+    name
+        A key of `READERS`.
+    options
+        The options of the manifest entry.
+    dataset_id
+        Its id, for the message.
+
+    Raises
+    ------
+    DatamixError
+        If there is no such reader, or it has no such option.
+    """
+    if name not in READERS:
+        msg = f"Dataset '{dataset_id}' asks for the reader '{name}', which does not exist."
+        raise DatamixError(msg, fix=f"choose one of {', '.join(sorted(READERS))} in data_manifest.yaml")
+    module, function = READERS[name].split(":")
+    read = getattr(importlib.import_module(module), function)
+    parameters = [p for p in inspect.signature(read).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    accepted = [p.name for p in parameters if p.name not in {"skip", "block_cells", "protocol"}]
+    unknown = sorted(set(options) - set(accepted))
+    missing = [p.name for p in parameters if p.name in accepted and p.default is p.empty and p.name not in options]
+    if unknown or missing:
+        problems = [f"has no option '{o}'" for o in unknown] + [f"needs the option '{o}'" for o in missing]
+        msg = f"Dataset '{dataset_id}': the reader '{name}' {' and '.join(problems)}."
+        raise DatamixError(msg, fix=f"edit its options in data_manifest.yaml; it knows {', '.join(accepted) or 'none'}")
+    return read
+
+
+def reader_sources(dataset_id: str, manifest: Manifest) -> list[str]:
+    """Return the paths of the modules that read a dataset and its gene table: what it gives is stale when they change.
+
+    They are relative to the working folder where they lie below it. An unknown reader has none.
+    """
+    dataset = manifest.dataset(dataset_id)
+    readers = [dataset.reader, *([manifest.dataset(dataset.gene_table).reader] if dataset.gene_table else [])]
+    package = Path(__file__).parents[1]
+    pending = [READERS[name].split(":")[0] for name in readers if name in READERS]
+    found: set[Path] = set()
+    while pending:
+        path = package.parent.joinpath(*pending.pop().split(".")).with_suffix(".py")
+        if path.is_file() and path not in found:
+            found.add(path)
+            text = path.read_text("utf-8")
+            pending += re.findall(r"^\s*from (datamix\.sources\.[\w.]+) import", text, flags=re.MULTILINE)
+            modules = re.findall(r"^\s*from (datamix\.sources\.\w+) import (\w+)", text, flags=re.MULTILINE)
+            pending += [f"{folder}.{module}" for folder, module in modules]
+    here = Path.cwd()
+    return sorted(str(path.relative_to(here) if path.is_relative_to(here) else path) for path in found)

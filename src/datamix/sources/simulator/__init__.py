@@ -1,0 +1,1 @@
+"""Simulated haematopoiesis: gene programmes on a tree of cell states, with known truth."""

@@ -1,0 +1,95 @@
+import pandas as pd
+import pytest
+
+from datamix.analysis.published_numbers import (
+    compare_with_record,
+    our_numbers,
+    published_numbers,
+    published_r2,
+    renew_record,
+    write_verdicts,
+)
+from datamix.project.errors import DatamixError
+from datamix.project.profile import project_root, read_profile
+
+
+@pytest.fixture
+def published():
+    return published_numbers(published_r2("blood"))
+
+
+def ledger_of(name, published, **found):
+    paper = read_profile("paper")
+    numbers = our_numbers(read_profile(name), paper, **({"medians": {}, "cells": {}} | found))
+    return write_verdicts(published, numbers).set_index("number")
+
+
+def test_every_published_number_is_there_once(published):
+    assert published["number"].is_unique
+    assert published["number"].str.startswith("r2.").sum() == 50
+    assert published["number"].str.startswith("cells.").sum() == 5
+
+
+@pytest.mark.parametrize("name", ["demo", "mini"])
+def test_other_cells_reproduce_nothing_and_say_why(published, name):
+    table = ledger_of(name, published, medians={("aml", "blood"): 0.33})
+    assert set(table.loc[table.index.str.startswith("r2."), "verdict"]) == {"not computable here"}
+    assert table["why"].str.len().gt(0).eq(table["ours"].isna()).all()
+
+
+def test_settings_and_draws_are_the_published_ones(published):
+    table = ledger_of("demo", published)
+    checked = table[table.index.str.startswith(("draw.", "training.", "scoring."))]
+    assert len(checked) == 7
+    assert set(checked["verdict"]) == {"reproduced"}
+
+
+def test_verdicts_follow_the_numbers(published):
+    paper = read_profile("paper")
+    cells = dict.fromkeys(paper.datasets, 114_000) | {paper.evaluations["aml"].dataset: 14_702}
+    cells[paper.evaluations["scc"].dataset] = 10_600
+    r2 = published[published["number"].str.startswith("r2.")]
+    medians = {tuple(key.split(".")[1:]): 0.0 for key in r2["number"]}
+    medians |= {("aml", "blood"): 0.333, ("scc", "blood"): 0.28, ("blood", "blood"): 0.6}
+    table = ledger_of("paper", published, medians=medians, cells=cells)
+    assert table.loc[["r2.aml.blood", "r2.scc.blood", "r2.blood.blood"], "verdict"].tolist() == [
+        "reproduced",
+        "within tolerance",
+        "differs",
+    ]
+    assert table.loc[["cells.aml", "cells.scc", "cells.blood"], "verdict"].tolist() == [
+        "reproduced",
+        "within tolerance",
+        "differs",
+    ]
+    assert table.loc["bone_marrow.training", "verdict"] == "within tolerance"
+
+
+def test_a_changed_verdict_is_told_until_the_record_is_renewed(published, tmp_path):
+    path = tmp_path / "record.json"
+    table = ledger_of("demo", published).reset_index()
+    with pytest.raises(DatamixError, match="no record of the ledger's verdicts"):
+        compare_with_record(table, path)
+    renew_record(table, path)
+    assert compare_with_record(table, path) == []
+    changed = table.copy()
+    changed.loc[changed["number"] == "draw.k562", "verdict"] = "differs"
+    assert compare_with_record(changed, path) == ["draw.k562: reproduced → differs"]
+    said = []
+    renew_record(changed.iloc[1:], path, say=said.append)
+    assert len(said) == 2
+    assert sum(line.endswith("→ gone") for line in said) == 1
+
+
+@pytest.mark.parametrize("name", ["demo", "mini"])
+def test_the_verdicts_are_those_on_record(published, name):
+    """Renew on purpose: datamix renew-ledger --profile NAME."""
+    table = ledger_of(name, published).reset_index()
+    assert compare_with_record(table, project_root() / "recorded" / f"ledger-{name}.json") == []
+
+
+def test_the_book_has_the_same_ledger(published):
+    path = project_root() / "results" / "demo" / "ledger.csv"
+    if not path.is_file():
+        pytest.skip("no ledger of the demo: make book")
+    assert pd.read_csv(path)["number"].tolist() == published["number"].tolist()

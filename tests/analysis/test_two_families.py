@@ -1,0 +1,64 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from datamix.analysis.two_families import MEASURES, masked_measures, side_by_side, summarise_measure
+from datamix.corpora.mixtures import Mixture
+
+MIXTURES = [
+    Mixture("blood", "blood", None, "baseline", ("baseline",)),
+    Mixture("x", "blood", "x", "alone", ("x",)),
+    Mixture("blood+blood", "blood", "blood", "added", ("baseline", "control")),
+    Mixture("blood+x", "blood", "x", "added", ("baseline", "x")),
+]
+
+
+@pytest.fixture
+def scores():
+    rng = np.random.default_rng(0)
+    tables = []
+    for level, mixture in enumerate(MIXTURES):
+        n = 40
+        table = {
+            "evaluation": "neurons", "mixture": mixture.name, "seed": 0, "cell": [f"c{i}" for i in range(n)],
+            "correlation": 0.1 * level + rng.normal(0, 0.02, n), "published": 0.5, "corrected": 0.2,
+            "masked": rng.integers(1, 9, n), "loss": 7 - level + rng.normal(0, 0.1, n), "unigram_loss": 7.5,
+        }  # fmt: skip
+        table["correct"] = table["masked"] // 2
+        tables.append(pd.DataFrame(table))
+    scores = pd.concat(tables, ignore_index=True)
+    # A cell without tokens.
+    scores.loc[scores["cell"] == "c3", ["masked", "correct"]] = 0
+    scores.loc[scores["cell"] == "c3", ["correlation", "loss", "unigram_loss"]] = np.nan
+    return scores
+
+
+def test_higher_is_better_in_both_measures(scores):
+    assert list(MEASURES) == ["correlation", "log_probability"]
+    for measure, reference in (("correlation", 0.5), ("log_probability", -7.5)):
+        table = summarise_measure(scores, MIXTURES, measure=measure).set_index("mixture")
+        assert table["median"].is_monotonic_increasing
+        assert table.loc["blood+x", "over_control_low"] > 0
+        assert table["without_value"].eq(1).all()
+        column = {"correlation": "published", "log_probability": "unigram_log_probability"}[measure]
+        assert table[column].eq(reference).all()
+    assert table.loc["blood", "median"] == pytest.approx(-scores.query("mixture == 'blood'")["loss"].median())
+
+
+def test_perplexity_weighs_cells_by_their_hidden_genes(scores):
+    table = masked_measures(scores).set_index("mixture")
+    part = scores.query("mixture == 'x' and masked > 0")
+    each = np.repeat(part["loss"], part["masked"])  # as if every hidden gene had the mean loss of its cell
+    assert table.loc["x", "perplexity"] == pytest.approx(np.exp(each.mean()))
+    assert table.loc["x", "unigram_perplexity"] == pytest.approx(np.exp(7.5))
+    assert table.loc["x", "masked"] == len(each)
+    assert table.loc["x", "accuracy"] == pytest.approx(part["correct"].sum() / len(each))
+
+
+def test_side_by_side_holds_the_additions(scores):
+    families = {m: summarise_measure(scores, MIXTURES, measure=m) for m in MEASURES}
+    table = side_by_side(families)
+    assert table["measure"].tolist() == list(MEASURES)
+    assert table["mixture"].tolist() == ["blood+x"] * 2
+    assert table["over_control"].iloc[0] == pytest.approx(0.1, abs=0.02)
+    assert table["over_control"].iloc[1] == pytest.approx(1, abs=0.1)

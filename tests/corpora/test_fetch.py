@@ -1,0 +1,249 @@
+import gzip
+import hashlib
+import http.server
+import io
+import tarfile
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+from small_project import write_manifest
+
+from datamix.corpora.fetch import fetch, unpack
+from datamix.project.errors import DatamixError
+from datamix.project.files import read_json
+from datamix.project.manifest import Dataset, read_manifest
+
+CONTENT = bytes(range(256)) * 1000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Serves CONTENT; by class attributes it honours ranges, breaks off, or changes the file."""
+
+    ranges, stop_after, etag, requests = True, None, '"one"', []
+
+    def do_GET(self):
+        wanted = self.headers.get("Range")
+        Server.requests.append(wanted)
+        start = 0
+        if wanted and self.ranges and self.headers.get("If-Range") == self.etag:
+            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+        elif self.path == "/nothing":
+            self.send_error(404)
+            return
+        else:
+            self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.send_header("ETag", self.etag)
+        self.end_headers()
+        self.wfile.write(CONTENT[start : self.stop_after])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.delenv("DATAMIX_MIRROR", raising=False)
+    for name, value in {"ranges": True, "stop_after": None, "etag": '"one"', "requests": []}.items():
+        monkeypatch.setattr(Server, name, value)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as running:
+        threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+def dataset(root: Path, **file: object) -> Dataset:
+    entry = {
+        "title": "A",
+        "reader": "h5ad",
+        "gene_ids": "ensembl",
+        "access": "open",
+        "licence": "CC0",
+        "citation": {"text": "x"},
+        "files": [{"name": "a.bin", **file}],
+    }
+    write_manifest(root, {"a": entry})
+    return read_manifest(root).dataset("a")
+
+
+def get(root: Path, **file: object) -> Path:
+    (found,) = fetch("a", dataset(root, **file), root=root, say=lambda _: None)
+    assert found.state == "present"
+    return found.path
+
+
+def test_download(tmp_path, server):
+    path = get(tmp_path, url=f"{server}/a", bytes=len(CONTENT), sha256=SHA256)
+    assert path == tmp_path / "data" / "a" / "a.bin"
+    assert path.read_bytes() == CONTENT
+    get(tmp_path, url=f"{server}/a", bytes=len(CONTENT), sha256=SHA256)
+    assert len(Server.requests) == 1
+    assert [p.name for p in path.parent.iterdir() if p.name != ".lock"] == ["a.bin"]
+
+
+def test_download_goes_on_where_it_broke_off(tmp_path, server, monkeypatch):
+    monkeypatch.setattr(Server, "stop_after", 200_000)
+    with pytest.raises(DatamixError, match=r"Download of a\.bin .* failed .*196,608 bytes are kept") as error:
+        get(tmp_path, url=f"{server}/a", sha256=SHA256)
+    assert "datamix data fetch a" in error.value.fix
+    assert not (tmp_path / "data" / "a" / "a.bin").exists()
+    monkeypatch.setattr(Server, "stop_after", None)
+    assert get(tmp_path, url=f"{server}/a", sha256=SHA256).read_bytes() == CONTENT
+    assert Server.requests == [None, "bytes=196608-"]
+
+
+@pytest.mark.parametrize("change", [{"ranges": False}, {"etag": '"two"'}])
+def test_download_starts_again_where_the_rest_cannot_be_had(tmp_path, server, monkeypatch, change):
+    monkeypatch.setattr(Server, "stop_after", 200_000)
+    with pytest.raises(DatamixError, match="failed"):
+        get(tmp_path, url=f"{server}/a")
+    for name, value in {"stop_after": None, **change}.items():
+        monkeypatch.setattr(Server, name, value)
+    assert get(tmp_path, url=f"{server}/a").read_bytes() == CONTENT
+
+
+def test_other_content_is_refused_and_not_left(tmp_path, server):
+    with pytest.raises(DatamixError, match=rf"sha256 of a\.bin .* is not the expected {'0' * 64}.*was deleted"):
+        get(tmp_path, url=f"{server}/a", sha256="0" * 64)
+    assert [p.name for p in (tmp_path / "data" / "a").iterdir() if p.name != ".lock"] == []
+
+
+def test_other_size_is_refused_before_it_is_downloaded(tmp_path, server):
+    with pytest.raises(DatamixError, match=r"offers 256,000 bytes, the manifest says 99"):
+        get(tmp_path, url=f"{server}/a", bytes=99, sha256=SHA256)
+
+
+def test_missing_on_the_server(tmp_path, server):
+    with pytest.raises(DatamixError, match=r"Download of a\.bin from .*/nothing failed .*404"):
+        get(tmp_path, url=f"{server}/nothing", sha256=SHA256)
+
+
+def test_file_without_sha256_is_pinned_at_first_download(tmp_path, server):
+    get(tmp_path, url=f"{server}/a")
+    pins = read_json(tmp_path / "data" / "pins.lock.json")
+    assert pins == {"a/a.bin": {"bytes": len(CONTENT), "sha256": SHA256}}
+
+
+@pytest.mark.parametrize("size", [len(CONTENT), None])
+def test_mirror_is_searched_by_content_before_the_network(tmp_path, monkeypatch, size):
+    for name, content in {"deep/er/other.bin": CONTENT, "a.bin": CONTENT[::-1], "deep/a.bin": CONTENT}.items():
+        path = tmp_path / "mirror" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    monkeypatch.setenv("DATAMIX_MIRROR", str(tmp_path / "mirror"))
+    root = tmp_path / "project"
+    root.mkdir()
+    path = get(root, url="http://127.0.0.1:9/unreachable", sha256=SHA256, bytes=size)
+    assert path.read_bytes() == CONTENT
+
+
+def test_damaged_file_is_replaced(tmp_path, server):
+    path = tmp_path / "data" / "a" / "a.bin"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT[::-1])
+    get(tmp_path, url=f"{server}/a", bytes=len(CONTENT), sha256=SHA256)
+    assert path.read_bytes() == CONTENT
+
+
+def test_mirror_that_is_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("DATAMIX_MIRROR", str(tmp_path / "nowhere"))
+    with pytest.raises(DatamixError, match=r"DATAMIX_MIRROR names .*nowhere, which is not a folder"):
+        get(tmp_path, url="http://127.0.0.1:9/", sha256=SHA256)
+
+
+def test_file_got_by_hand(tmp_path, monkeypatch):
+    monkeypatch.delenv("DATAMIX_MIRROR", raising=False)
+    with pytest.raises(DatamixError, match=r"a\.bin \(a\) is missing\. Sign the form\."):
+        get(tmp_path, steps="Sign the form.", sha256=SHA256)
+    path = tmp_path / "data" / "a" / "a.bin"
+    path.write_bytes(CONTENT)
+    get(tmp_path, steps="Sign the form.", sha256=SHA256)
+
+
+def test_file_that_another_dataset_has_is_linked(tmp_path, monkeypatch):
+    monkeypatch.delenv("DATAMIX_MIRROR", raising=False)
+    entry = {"title": "t", "reader": "h5ad", "access": "open", "licence": "none", "citation": {"text": "nobody"}}
+    file = {"name": "a.bin", "steps": "Sign the form."}
+    entries = {name: entry | {"files": [file]} for name in ("a", "b")}
+    write_manifest(tmp_path, entries | {"c": entry | {"files": [file | {"steps": "Other."}]}})
+    for name, content in {"b": CONTENT, "c": b"another file of that name"}.items():
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "a.bin").write_bytes(content)
+    (found,) = fetch("a", read_manifest(tmp_path).dataset("a"), root=tmp_path)
+    assert found.path.read_bytes() == CONTENT
+    assert found.path.samefile(tmp_path / "data" / "b" / "a.bin")
+
+
+def zipped(path: Path, names: list[str]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, "content")
+    return path
+
+
+def tarred(path: Path, names: list[str], *, link: str | None = None) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.size = 7
+            archive.addfile(info, io.BytesIO(b"content"))
+        if link is not None:
+            info = tarfile.TarInfo("link")
+            info.type, info.linkname = tarfile.SYMTYPE, link
+            archive.addfile(info)
+    return path
+
+
+@pytest.mark.parametrize("make", [zipped, tarred])
+@pytest.mark.parametrize("bad", ["../outside", "/tmp/datamix_outside", "inside/../../outside"])
+def test_archive_that_would_leave_its_folder_is_refused(tmp_path, make, bad):
+    archive = make(tmp_path / "archive", ["good", bad])
+    with pytest.raises(DatamixError, match=f"member '{bad}' that would be written outside its folder"):
+        unpack(archive, tmp_path / "out" / "in")
+    assert not (tmp_path / "outside").exists()
+    assert not (tmp_path / "out" / "outside").exists()
+    assert not (tmp_path / "out" / "in").exists()
+
+
+def test_link_that_leads_outside_is_refused(tmp_path):
+    archive = tarred(tmp_path / "a.tar.gz", ["good"], link="../../secret")
+    with pytest.raises(DatamixError, match=r"cannot be unpacked .*LinkOutside"):
+        unpack(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("make", "name"), [(zipped, "a.zip"), (tarred, "a.tar.gz")])
+def test_archive_is_unpacked_beside(tmp_path, monkeypatch, make, name):
+    monkeypatch.delenv("DATAMIX_MIRROR", raising=False)
+    path = make(tmp_path / name, ["Data_X/Cells.csv"])
+    target = tmp_path / "data" / "a" / name
+    target.parent.mkdir(parents=True)
+    path.replace(target)
+    get(tmp_path, name=name, steps="by hand", unpack=True)
+    assert (target.parent / f"{name}.unpacked" / "Data_X" / "Cells.csv").read_text() == "content"
+
+
+def test_tar_that_ends_with_a_zip_is_a_tar(tmp_path):
+    study = zipped(tmp_path / "Data_X.zip", ["Data_X/Cells.csv"])
+    with tarfile.open(tmp_path / "all.tar", "w") as archive:
+        archive.add(study, "Data_X.zip")
+    assert zipfile.is_zipfile(tmp_path / "all.tar")
+    unpack(tmp_path / "all.tar", tmp_path / "out")
+    assert (tmp_path / "out" / "Data_X.zip").read_bytes() == study.read_bytes()
+
+
+def test_single_gz_and_cut_off_gz(tmp_path):
+    path = tmp_path / "a.h5ad.gz"
+    path.write_bytes(gzip.compress(CONTENT))
+    unpack(path, tmp_path / "a.h5ad")
+    assert (tmp_path / "a.h5ad").read_bytes() == CONTENT
+    path.write_bytes(gzip.compress(CONTENT)[:-20])
+    with pytest.raises(DatamixError, match=r"a\.h5ad\.gz cannot be unpacked \(EOFError"):
+        unpack(path, tmp_path / "b.h5ad")
+    assert not (tmp_path / "b.h5ad").exists()

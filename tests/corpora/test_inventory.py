@@ -1,0 +1,103 @@
+import os
+
+import pytest
+from small_project import cells, write_project
+
+from datamix.corpora import inventory
+from datamix.corpora.inventory import file_path, inspect, local_files, pin
+from datamix.corpora.planning import Use, require_files_by_hand, uses
+from datamix.project.errors import DatamixError
+from datamix.project.manifest import read_manifest
+from datamix.project.profile import read_profile
+
+
+@pytest.fixture
+def project(tmp_path):
+    return write_project(tmp_path, {"a": cells()})
+
+
+def only(root, **keywords):
+    (found,) = inspect("a", read_manifest(root).dataset("a"), root=root, **keywords)
+    return found
+
+
+def path_of(root):
+    return file_path("a", read_manifest(root).dataset("a").files[0], root=root)
+
+
+def test_states(project):
+    assert only(project).state == "present"
+    path = path_of(project)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-10])
+    assert only(project).state == "truncated"
+    path.write_bytes(whole[:-1] + b"?")
+    assert only(project).state == "wrong sha256"
+    path.write_bytes(whole + b"?")
+    assert only(project).state == "wrong sha256"
+    path.unlink()
+    found = only(project)
+    assert (found.state, found.sha256, found.bytes) == ("missing", None, len(whole))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda b: b[:-10], r"a\.h5ad \(a\) has [\d,]+ bytes, the manifest says [\d,]+: it is not whole"),
+        (lambda b: b[:-1] + b"?", r"sha256 of .*a\.h5ad \(a\) is [0-9a-f]{64}, expected [0-9a-f]{64}"),
+        (None, r"a\.h5ad \(a\) is missing"),
+    ],
+)
+def test_readers_are_given_whole_files_only(project, damage, message):
+    path = path_of(project)
+    whole = path.read_bytes()
+    path.unlink()
+    if damage:
+        path.write_bytes(damage(whole))
+    with pytest.raises(DatamixError, match=message) as error:
+        local_files("a", read_manifest(project).dataset("a"), root=project)
+    assert error.value.fix == "datamix data fetch a"
+
+
+def test_a_file_that_did_not_change_is_not_hashed_again_unless_asked(project, monkeypatch):
+    only(project)
+    hashed = []
+    monkeypatch.setattr(inventory, "sha256", lambda path: hashed.append(path) or "0" * 64)
+    assert only(project).state == "present"
+    assert hashed == []
+    assert only(project, rehash=True).state == "wrong sha256"
+    os.utime(path_of(project))
+    only(project)
+    assert len(hashed) == 2
+
+
+def test_file_without_sha256_is_pinned_once(tmp_path):
+    root = write_project(tmp_path, {"a": cells()}, files=[{"name": "a.h5ad", "steps": "copy it"}])
+    found = only(root)
+    assert found.state == "unpinned"
+    assert pin(found, root=root).state == "present"
+    assert only(root).state == "present"
+    path_of(root).write_bytes(b"another")
+    changed = only(root)
+    assert changed.state == "wrong sha256"
+    assert "pins.lock.json" in inventory.describe(changed)
+
+
+def test_uses_and_figures(project):
+    manifest = read_manifest(project)
+    profile = read_profile(str(project / "config" / "tiny.yaml"))
+    assert uses(profile, manifest) == {"a": [Use("2, S2", "training, Blood baseline")]}
+
+
+def test_files_by_hand(tmp_path):
+    by_hand = [{"name": "a.h5ad", "steps": "Sign the form."}, {"name": "b.h5ad", "url": "http://127.0.0.1/b"}]
+    root = write_project(tmp_path, {"a": cells(), "b": cells()}, files=by_hand)
+    manifest = read_manifest(root)
+    require_files_by_hand(["a", "b"], manifest, root=root, profile="tiny")
+    # b has the same file as a, so that one copy serves both.
+    (root / "data" / "b" / "b.h5ad").unlink()
+    require_files_by_hand(["a", "b"], manifest, root=root, profile="tiny")
+    (root / "data" / "a" / "a.h5ad").unlink()
+    with pytest.raises(DatamixError, match=r"tiny needs 1 files .*:\n  - data/a/a\.h5ad: Sign the form\.") as error:
+        require_files_by_hand(["a", "b"], manifest, root=root, profile="tiny")
+    assert "datamix data check --profile tiny" in error.value.fix

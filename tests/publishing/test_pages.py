@@ -1,0 +1,159 @@
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import pytest
+from test_panels import TABLE, draw
+
+from datamix.project.errors import DatamixError
+from datamix.project.manifest import Citation, Dataset, File, Manifest, read_manifest
+from datamix.publishing.pages import datasets_table, figure_html, mathml, missing_list, read_panel
+from datamix.publishing.panels import save_panel
+
+MATHML = "{http://www.w3.org/1998/Math/MathML}"
+
+
+class Elements(HTMLParser):
+    """Every element of some HTML: (tag, attributes), and all its text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self.text = [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture
+def panel(run):
+    save_panel(draw(), "2a", data=TABLE, alt='R² of "blood" & <others>', caption="Caption.", results=run)
+    return read_panel(run.folder, "2a")
+
+
+def parsed(panel, page, to_root):
+    before, after = figure_html(panel, anchor="fig-2a", to_root=to_root, page=page)
+    return Elements(f"{before}Caption.{after}")
+
+
+def test_a_figure_has_its_picture_alt_text_and_downloads(panel):
+    figure = parsed(panel, "notebooks/fig2", "../")
+    (image,) = figure.all("img")
+    assert image["src"] == "../panels/fig2a.png"
+    assert image["alt"] == 'R² of "blood" & <others>'
+    downloads = [a["href"] for a in figure.all("a") if "download" in a]
+    assert downloads == [f"../panels/fig2a.{s}" for s in ("svg", "pdf", "png", "csv", "json")] + [
+        "../notebooks/fig2.ipynb"
+    ]
+    assert figure.all("a")[0]["href"] == "../panels/fig2a.svg"
+
+
+def test_the_source_line_says_what_made_it(panel):
+    text = parsed({**panel, "wall_time": 12.4}, "index", "").text
+    for words in (
+        "Figure 2a.",
+        "fig2 notebook",
+        "commit unknown",
+        "profile demo (simulated cells)",
+        "corrected protocol",
+        "seeds 0, 1",
+        "12 s for the notebook",
+        "2 datasets",
+        "sim_blood 01234567",
+        "make figure FIG=fig2 PROFILE=demo",
+    ):
+        assert words in text
+
+
+def test_uncommitted_changes_show(panel):
+    text = parsed({**panel, "commit": f"{'ab' * 20} with uncommitted changes"}, "index", "").text
+    assert "commit abababab with uncommitted changes" in text
+
+
+def test_the_notebooks_page_is_linked_from_elsewhere_only(panel):
+    assert "notebooks/fig2.html" in [a["href"] for a in parsed(panel, "index", "").all("a")]
+    assert "../notebooks/fig2.html" not in [a["href"] for a in parsed(panel, "notebooks/fig2", "../").all("a")]
+
+
+def test_an_unknown_panel_is_named_with_the_saved_ones(run, panel):
+    with pytest.raises(DatamixError, match=r"no panel 2b in .*panels; saved are: 2a"):
+        read_panel(run.folder, "2b")
+
+
+def test_a_panel_without_a_file_is_refused(run, panel):
+    (run.folder / "panels" / "fig2a.csv").unlink()
+    with pytest.raises(DatamixError, match=r"(?s)panel 2a lacks fig2a.csv .*make figure FIG=fig2 PROFILE=demo"):
+        read_panel(run.folder, "2a")
+
+
+def test_mathematics_is_mathml():
+    root = ET.fromstring(mathml(r"\frac{a}{b_1}", display="block"))
+    assert root.tag == f"{MATHML}math"
+    assert root.get("display") == "block"
+    fraction = root.find(f".//{MATHML}mfrac")
+    assert fraction is not None
+    assert "".join(fraction.itertext()) == "ab1"
+
+
+def test_a_distribution_has_an_operator_between():
+    root = ET.fromstring(mathml(r"z \sim N", display="inline"))
+    assert [e.text for e in root.iter(f"{MATHML}mo")] == ["∼"]
+
+
+@pytest.mark.parametrize(
+    ("latex", "message"),
+    [
+        (r"\nosuchcommand x", "nosuchcommand"),
+        (r"\left( x", "cannot be converted"),
+    ],
+)
+def test_bad_formulas_are_refused(latex, message):
+    with pytest.raises(DatamixError, match=message):
+        mathml(latex, display="inline")
+
+
+def test_the_table_lists_every_dataset_once(run):
+    lines = datasets_table(run.profile, read_manifest())
+    for dataset in run.profile.datasets:
+        assert sum(f"`{dataset}`" in line for line in lines) == 1
+    assert {line.count(" | ") for line in lines[2:]} == {3}
+
+
+def test_a_row_says_whose_the_data_are_and_escapes_the_manifest(run):
+    described = Dataset(
+        title="Cells | of <someone>",
+        reader="h5ad",
+        access="open",
+        licence="not stated",
+        citation=Citation(text="Doe 2020", doi="10.1000/doe"),
+        files=(
+            File(name="a_b.h5ad", url="https://example.org/a_b.h5ad", bytes=12345, sha256="ab" * 32),
+            File(name="c", steps="ask"),
+        ),
+    )
+    profile = run.profile.model_copy(
+        update={
+            "baselines": {"blood": run.profile.baselines["blood"]},
+            "added": {},
+            "evaluations": {},
+            "gene_sets": None,
+        }
+    )
+    (row,) = datasets_table(profile, Manifest(datasets={"sim_blood": described}))[2:]
+    assert row == (
+        r"| **Cells \| of \<someone\>**<br>`sim_blood` | training "
+        "| [Doe 2020](https://doi.org/10.1000/doe)<br>not stated; access: open "
+        r"| [a\_b.h5ad](https://example.org/a_b.h5ad), 12,345 bytes, sha256 `abababab`<br>"
+        "c, size not known, not pinned |"
+    )
+
+
+def test_missing_parts_are_listed(run):
+    assert missing_list(run.profile) == ["Nothing: every part of the paper has a counterpart in this profile."]
+    lacking = run.profile.model_copy(update={"missing": {"tf_atlas": "No atlas is small enough."}})
+    assert missing_list(lacking) == ["* **tf atlas**: No atlas is small enough."]

@@ -1,0 +1,84 @@
+import shutil
+
+import pandas as pd
+import pytest
+from small_grid import small_grid
+
+from datamix.project.errors import DatamixError, NotInProfileError
+from datamix.project.files import read_json, write_json
+from datamix.project.profile import project_root
+from datamix.publishing import recorded
+from datamix.scoring import score
+from datamix.scoring.score import collect_scores
+
+
+@pytest.fixture
+def root(tmp_path):
+    layout = small_grid(tmp_path)
+    score.score_baseline(layout, "blood", seed=0, say=str)
+    collect_scores(layout)
+    write_json(layout.folder / "values" / "fig2.json", {"fig2.cells": {"unit": "cells", "value": 150}})
+    (layout.folder / "panels").mkdir()
+    (layout.folder / "panels" / "fig2a.csv").write_text("x\n1\n")
+    (layout.folder / "panels" / "fig3a.csv").write_text("x\n" + "1\n" * 100_000)  # a row a cell
+    return tmp_path
+
+
+def claims(root):
+    table = pd.DataFrame({"claim": ["tf_atlas"], "value": [0.1], "verdict": ["supported"]})
+    table.to_csv(root / "results" / "tiny" / "claims.csv", index=False)
+    return table
+
+
+def test_small_tables_are_kept_and_read_again(root):
+    with pytest.raises(NotInProfileError, match="no record of profile tiny"):
+        recorded.read_record(root, "tiny")
+    table = claims(root)
+    folder = recorded.write_record("tiny", root=root)
+    assert folder == root / "recorded" / "tiny"
+    kept = recorded.read_record(root, "tiny")
+    pd.testing.assert_frame_equal(kept.table("claims"), table)
+    pd.testing.assert_frame_equal(kept.table("panels/fig2a"), pd.DataFrame({"x": [1]}))
+    assert kept.values["fig2.cells"].value == 150
+    assert [p.name for p in (folder / "panels").iterdir()] == ["fig2a.csv"]
+    assert [p.name for p in (folder / "values").iterdir()] == ["fig2.json"]
+    types = kept.table("scores_by_type")
+    assert set(types["mixture"]) == {"blood", "other", "blood+blood", "blood+other"}
+    assert types.groupby(["evaluation", "mixture"])["cells"].sum().loc["some"].eq(20).all()
+    assert [d["id"] for d in kept.described["datasets"]] == ["a", "b", "e"]
+    assert kept.described["profile"] == "tiny"
+    assert kept.described["command"] == "make record PROFILE=tiny"
+    (folder / "left over").touch()
+    recorded.write_record("tiny", root=root)
+    assert not (folder / "left over").exists()
+
+
+@pytest.mark.parametrize("what", ["code", "settings"])
+def test_a_record_is_out_of_date_when_code_or_settings_change(root, what):
+    claims(root)
+    folder = recorded.write_record("tiny", root=root)
+    assert recorded.is_current(folder, root=root)
+    made = read_json(folder / "provenance.json")
+    write_json(folder / "provenance.json", made | {what: "0" * 64})
+    assert not recorded.is_current(folder, root=root)
+
+
+def test_without_claims_nothing_is_kept(root):
+    with pytest.raises(DatamixError, match=r"claims.csv does not exist(.|\n)*make book PROFILE=tiny"):
+        recorded.write_record("tiny", root=root)
+    assert not (root / "recorded").exists()
+
+
+def test_a_record_is_small(root, monkeypatch):
+    claims(root)
+    monkeypatch.setattr(recorded, "LARGEST", 100)
+    with pytest.raises(DatamixError, match="expected at most 100"):
+        recorded.write_record("tiny", root=root)
+    shutil.rmtree(root / "recorded", ignore_errors=True)
+
+
+def test_what_is_recorded_here_was_made_by_this_code():
+    folders = [path.parent for path in (project_root() / "recorded").glob("*/provenance.json")]
+    assert "mini" in [folder.name for folder in folders]
+    old = [folder.name for folder in folders if not recorded.is_current(folder)]
+    assert not old, f"older than the code: make record PROFILE={' '.join(old)}"

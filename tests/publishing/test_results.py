@@ -1,0 +1,50 @@
+import pandas as pd
+import pytest
+from small_project import cells, write_project
+
+from datamix.corpora.prepare import prepare
+from datamix.project.errors import DatamixError, NotInProfileError
+from datamix.project.manifest import read_manifest
+from datamix.publishing.results import Results
+from datamix.publishing.values import Values, record
+
+
+@pytest.fixture
+def results(tmp_path):
+    write_project(tmp_path, {"a": cells(200)})
+    return Results("tiny", notebook="one", root=tmp_path)
+
+
+@pytest.mark.parametrize("read", [lambda r: r.scores("blood"), lambda r: r.history(), lambda r: r.corpus("a")])
+def test_what_is_missing_names_the_command_that_makes_it(results, read):
+    with pytest.raises(DatamixError, match=r"does not exist(.|\n)*make book PROFILE=tiny"):
+        read(results)
+
+
+def test_values_of_an_earlier_run_do_not_survive(results):
+    record("one.old", 1, unit="", results=results)
+    Results("tiny", notebook="one", root=results.root)
+    assert "one.old" not in Values.read(results.folder)
+
+
+def test_datasets_are_those_the_notebook_reads(results):
+    assert Results("tiny", notebook="two", reads=[], root=results.root).datasets == {}
+    prepare("a", profile=results.profile, manifest=read_manifest(results.root), root=results.root)
+    assert list(results.datasets) == ["a"]
+    assert len(results.datasets["a"]) == 64
+    assert results.corpus_record("a")["cells_kept"] == len(results.corpus_obs("a"))
+
+
+def test_a_baseline_that_is_not_there(results):
+    results.require_baseline("blood")
+    with pytest.raises(NotInProfileError, match="no atlas baseline"):
+        results.require_baseline("atlas")
+
+
+def test_scores_are_of_one_baseline(results):
+    table = pd.DataFrame(
+        {"baseline": ["blood", "atlas"], "mixture": "m", "evaluation": "e", "cell_type": "t", "donor": "d"}
+    )
+    results.layout.scores.parent.mkdir(parents=True)
+    table.astype("category").to_parquet(results.layout.scores)
+    assert results.scores("blood")["baseline"].tolist() == ["blood"]

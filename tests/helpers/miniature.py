@@ -2,16 +2,13 @@
 
 import gzip
 import shutil
-import sys
 import tarfile
 from pathlib import Path
 
+import layouts
 import numpy as np
 import pandas as pd
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "sources"))
-import layouts
 
 CELLS = 50
 """Cells in a training block."""

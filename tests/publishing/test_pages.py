@@ -2,7 +2,7 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
 import pytest
-from test_panels import TABLE, draw
+from panel import TABLE, draw
 
 from datamix.project.errors import DatamixError
 from datamix.project.manifest import Citation, Dataset, File, Manifest, read_manifest

@@ -6,20 +6,10 @@ import struct
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from panel import TABLE, draw
 
-from datamix.figures import style
 from datamix.project.errors import DatamixError
 from datamix.publishing.panels import save_panel
-
-TABLE = pd.DataFrame({"set": ["a", "b"], "r2": [1 / 3, 2.0]})
-
-
-def draw(**size):
-    fig, axes = style.figure(**{"width": 89, "height": 40} | size)
-    axes.scatter([0, 1, 2], [2, 1, 0], rasterized=True, label="µ cells")
-    axes.set_ylabel("Median R²")
-    axes.legend()
-    return fig
 
 
 def save(run, fig=None, name="2a", **changed):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import copy_project
+from project_copy import copy_project
 
 from datamix.corpora import prepare
 from datamix.corpora.mixtures import draw_blocks

@@ -1,0 +1,57 @@
+"""A copy of the project in a folder of its own, and commands run in it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Project:
+    """A project folder, and commands run in it."""
+
+    def __init__(self, folder: Path, profile: str) -> None:
+        self.folder, self.profile = folder, profile
+        self.results = folder / "results" / profile
+
+    def environment(self) -> dict[str, str]:
+        one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+        python = str(Path(sys.executable).parent)
+        return os.environ | one | {"PYTHONPATH": str(self.folder / "src"), "PATH": f"{python}:{os.environ['PATH']}"}
+
+    def run(self, *command: str, ok: bool = True) -> str:
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment(), capture_output=True, text=True, timeout=1500, check=False
+        )
+        output = done.stdout + done.stderr
+        assert (done.returncode == 0) == ok, output[-6000:]
+        return output
+
+    def datamix(self, *arguments: str, ok: bool = True) -> str:
+        return self.run(sys.executable, "-m", "datamix", *arguments, ok=ok)
+
+    def snakemake(self, *arguments: str, ok: bool = True) -> str:
+        return self.run(
+            sys.executable, "-m", "snakemake", "--cores", "2", "--nolock", "--rerun-incomplete",
+            "--config", f"profile={self.profile}", "--", *arguments, ok=ok,
+        )  # fmt: skip
+
+    def jobs(self, *arguments: str) -> dict[str, int]:
+        """Return what a run would do: rule → number of jobs."""
+        lines = self.run(
+            sys.executable, "-m", "snakemake", "--cores", "2", "--nolock", "-n", "--quiet", "reason",
+            "--config", f"profile={self.profile}", "--", *arguments,
+        ).splitlines()  # fmt: skip
+        counts = [line.split() for line in lines if len(line.split()) == 2 and line.split()[1].isdigit()]
+        return {name: int(count) for name, count in counts if name != "total" and not name.endswith(":")}
+
+
+def copy_project(folder: Path, *, profile: str) -> Project:
+    """Copy the project's code to a folder, where a profile of this name will be run."""
+    for name in ("src", "notebooks", "book", "config", "recorded"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "data_manifest.yaml", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder / name)
+    return Project(folder, profile)

@@ -22,7 +22,9 @@ def test_sets_that_differ_are_no_trend_within_them():
     """Near types of one set are predicted well, far ones of another badly; within neither does distance matter."""
     rng = np.random.default_rng(0)
     near = made(rng.uniform(1, 2, 10), rng.uniform(0.6, 0.7, 10))
-    far = made(rng.uniform(8, 9, 10), rng.uniform(0.1, 0.2, 10), evaluation="cortex", names=[f"n {i}" for i in range(10)])
+    far = made(
+        rng.uniform(8, 9, 10), rng.uniform(0.1, 0.2, 10), evaluation="cortex", names=[f"n {i}" for i in range(10)]
+    )
     found = trend(pd.concat([near, far]))
     assert found.overall < -0.6
     assert abs(found.within) < 0.5
@@ -41,7 +43,9 @@ def test_without_named_types_there_is_no_trend():
     table = made(np.arange(10.0), np.arange(10.0), names="not labelled")
     assert np.isnan(trend(table).within)
     assert trend(table).types == 0
-    alone = pd.concat([made([d], [r], evaluation=e, names=["x"]) for d, r, e in ((1, 3, "a"), (2, 2, "b"), (3, 1, "c"))])
+    alone = pd.concat(
+        [made([d], [r], evaluation=e, names=["x"]) for d, r, e in ((1, 3, "a"), (2, 2, "b"), (3, 1, "c"))]
+    )
     assert trend(alone).overall == pytest.approx(-1)
     assert trend(alone).types == 0
 
@@ -50,7 +54,9 @@ def test_no_relation_is_called_one_in_five_of_a_hundred():
     rng = np.random.default_rng(2)
     p = []
     for _ in range(200):
-        marrow = made(rng.normal(size=16), rng.normal(size=16), evaluation="marrow", names=[f"type {i}" for i in range(16)])
+        marrow = made(
+            rng.normal(size=16), rng.normal(size=16), evaluation="marrow", names=[f"type {i}" for i in range(16)]
+        )
         blood = marrow.iloc[:8].assign(evaluation="blood")
         blood["r2"] += rng.normal(0, 0.3, 8)  # the same types again, predicted much alike
         p.append(trend(pd.concat([marrow, blood]), permutations=99).p)

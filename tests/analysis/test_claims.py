@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamix.analysis.bootstrap import bootstrap, hierarchical_draws
 from datamix.analysis.claims import CLAIMS, judge, verdict
 from datamix.analysis.published_numbers import published_claims, published_r2
 from datamix.analysis.unseen_types import with_and_without
@@ -121,29 +120,6 @@ def test_a_stand_in_is_named(profile):
     found = judge(table, small, baseline="blood", trained_types={"T"}, resamples=20).set_index("claim")
     assert found.loc["tf_atlas", "why"] == "stem_cell_cultures stands in for tf_atlas"
     assert found.loc["tf_atlas", "verdict"] == "supported"
-
-
-def test_donors_are_drawn_whole():
-    """With all variation between donors, cells say little: the interval is that of a mean of few donors."""
-    cells = pd.DataFrame({"donor": np.repeat(["a", "b", "c", "d"], 50), "cell_type": "t"})
-    value = np.repeat([0.0, 1.0, 2.0, 3.0], 50)
-    draws = hierarchical_draws(cells, resamples=400)
-    means = np.array([value[draw].mean() for draw in draws])
-    assert means.std() == pytest.approx(np.sqrt(1.25 / 4), rel=0.15)
-    # With one donor and one type it is the plain bootstrap.
-    plain = hierarchical_draws(cells.assign(donor="a"), resamples=400)
-    assert np.std([value[draw].mean() for draw in plain]) == pytest.approx(np.sqrt(1.25 / 200), rel=0.15)
-    # Types are drawn within donors.
-    typed = hierarchical_draws(cells.assign(donor="a", cell_type=cells["donor"]), resamples=400)
-    assert np.std([value[draw].mean() for draw in typed]) == pytest.approx(np.sqrt(1.25 / 4), rel=0.15)
-
-
-def test_mixtures_share_their_draws():
-    """A constant difference between mixtures has an interval of no width, however much cells differ."""
-    table = scores(noise=0.2).query("evaluation == 'aml' and mixture == 'blood'").assign(part="aml")
-    both = pd.concat([table, table.assign(mixture="other", r2=table["r2"] + 0.25)])
-    value, low, high = bootstrap(both, lambda r2: r2["aml:other"] - r2["aml:blood"], resamples=30)
-    assert (value, low, high) == pytest.approx((0.25, 0.25, 0.25))
 
 
 def test_published_values_give_the_same_statistics():

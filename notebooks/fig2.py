@@ -205,10 +205,10 @@ table.rename_axis("Evaluation set").style.format("{:.2f}")
 #
 # ```python
 # import pandas as pd
-# from datamix import plots
+# from datamix.figures.reconstruction import heat_map
 #
 # table = pd.read_csv("results/demo/panels/fig2a.csv")
-# plots.heat_map(table).savefig("fig2a.svg")
+# heat_map(table).savefig("fig2a.svg")
 # ```
 
 # %% tags=["hide-input"]

@@ -199,7 +199,7 @@ beside.rename_axis(index=["Evaluation set", "Measure"], columns=None).reset_inde
 #
 # ```python
 # import pandas as pd
-# from datamix.latent import uniqueness
+# from datamix.analysis.latent_spaces import uniqueness
 #
 # latents = pd.read_parquet("results/demo/latents/blood-seed0.parquet")
 # aml = latents[latents["evaluation"] == "aml"]

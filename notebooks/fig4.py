@@ -218,7 +218,7 @@ record("fig4.drive.sets", names, unit="", results=results)
 #
 # ```python
 # import pandas as pd
-# from datamix.programs import enrich
+# from datamix.analysis.enrichment import enrich
 #
 # loadings = pd.read_parquet("results/demo/models/blood/seed0/blood/loadings.parquet")
 # genes = pd.read_csv("results/demo/corpora/genes.csv", index_col="gene")["symbol"]

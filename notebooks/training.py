@@ -87,10 +87,10 @@ models.pivot(index=["baseline", "mixture"], columns="seed", values=["cells", "se
 # Every model opens with scvi-tools:
 #
 # ```python
-# from datamix import ldvae
+# from datamix.ldvae.model import load
 # from pathlib import Path
 #
-# model = ldvae.load(Path("results/demo/models/blood/seed0/blood+tf_atlas"))
+# model = load(Path("results/demo/models/blood/seed0/blood+tf_atlas"))
 # model.get_loadings()
 # ```
 

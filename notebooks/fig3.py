@@ -28,6 +28,7 @@ profile: str = "demo"  # which data and settings: demo | mini | paper, or the na
 # %%
 import pandas as pd
 
+from datamix.corpora.mixtures import controls_of
 from datamix.figures import labels
 from datamix.figures import latent_spaces
 from datamix.analysis.uniqueness import compare_mixtures, similarity, umap_positions, what_is_added
@@ -41,7 +42,7 @@ mixtures = results.mixtures(baseline)
 latents = results.latents(baseline)
 
 # %%
-comparison = compare_mixtures(latents)
+comparison = compare_mixtures(latents, controls=controls_of(mixtures))
 added = what_is_added(comparison, mixtures)
 
 # %% [markdown]

@@ -45,7 +45,7 @@ def needs(notebook):
     """Return what a notebook reads; one that is not named here may read everything."""
     scores = [f"{OUT}/scores/reconstruction.parquet"]
     measured = sorted(str(path) for kept in ("results", "recorded") for path in Path(kept, "bench").glob("*.json"))
-    known = {"framework": [], "speed": measured, "datasets": [f"{OUT}/corpora/genes.csv", *corpora(profile.datasets)]}
+    known = {"framework": corpora(profile.training_datasets), "speed": measured, "datasets": [f"{OUT}/corpora/genes.csv", *corpora(profile.datasets)]}
     known["protocols"] = known["datasets"]
     parts = [f"blood-seed{seed}.parquet" for seed in profile.seeds]
     known["fig3"] = [f"{OUT}/latents/{part}" for part in parts]

@@ -22,7 +22,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE)
 SITE := results/$(PROFILE)/site/index.html
 
-.PHONY: book figure test lint record clean clean-all env bench record-bench bench-data bench-geneformer
+.PHONY: book figure test test-machines lint record clean clean-all env bench record-bench bench-data bench-geneformer
 .DEFAULT_GOAL := book
 
 book: .venv/complete
@@ -38,6 +38,10 @@ figure: .venv/complete
 test: .venv/complete
 	@$(MAKE) --no-print-directory book PROFILE=demo
 	@$(BIN)/python -m pytest
+
+# The demo again with other instruction sets and other seeds, and the tests that read its results: most of an hour.
+test-machines: .venv/complete
+	@$(BIN)/python .ci/machines
 
 lint: .venv/complete
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

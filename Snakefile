@@ -45,7 +45,7 @@ def needs(notebook):
     """Return what a notebook reads; one that is not named here may read everything."""
     scores = [f"{OUT}/scores/reconstruction.parquet"]
     measured = sorted(str(path) for kept in ("results", "recorded") for path in Path(kept, "bench").glob("*.json"))
-    known = {"framework": [], "speed": measured, "datasets": [f"{OUT}/corpora/genes.csv", *corpora(profile.datasets)]}
+    known = {"framework": corpora(profile.training_datasets), "speed": measured, "datasets": [f"{OUT}/corpora/genes.csv", *corpora(profile.datasets)]}
     known["protocols"] = known["datasets"]
     parts = [f"blood-seed{seed}.parquet" for seed in profile.seeds]
     known["fig3"] = [f"{OUT}/latents/{part}" for part in parts]
@@ -158,7 +158,7 @@ rule train:
     input:
         f"{OUT}/corpora/genes.csv",
         corpora(profile.datasets),  # those for evaluation for the leakage guard
-        code=code("ldvae/model", "ldvae/training", "ldvae/fast_training", "ldvae/fast_kernels", "ldvae/stacked_training", "corpora/mixtures", "corpora/leakage"),
+        code=code("ldvae/model", "ldvae/training", "ldvae/fast_training", "ldvae/fast_kernels", "ldvae/stacked_training", "corpora/mixtures", "corpora/controls", "corpora/leakage"),
     output:
         f"{OUT}/models/{{baseline}}/seed{{seed}}.json",
     params:
@@ -217,7 +217,7 @@ rule hold_out:
         corpora(profile.training_datasets),
         corpora(e.dataset for e in profile.evaluations.values()),
         code=code(
-            "scoring/hold_out", "ldvae/training", "ldvae/fast_training", "ldvae/fast_kernels", "ldvae/stacked_training", "corpora/mixtures", "scoring/reconstruction",
+            "scoring/hold_out", "ldvae/training", "ldvae/fast_training", "ldvae/fast_kernels", "ldvae/stacked_training", "corpora/mixtures", "corpora/controls", "scoring/reconstruction",
             "scoring/posterior",
         ),
     output:
@@ -246,7 +246,7 @@ rule geneformer:
     input:
         f"{OUT}/corpora/genes.csv",
         corpora(profile.datasets),
-        code=code("corpora/mixtures", "corpora/leakage", *GENEFORMER),
+        code=code("corpora/mixtures", "corpora/controls", "corpora/leakage", *GENEFORMER),
     output:
         f"{OUT}/geneformer/scores/{{baseline}}/seed{{seed}}/{{mixture}}.parquet",
     params:

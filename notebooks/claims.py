@@ -175,8 +175,8 @@ record("claims.types", len(types[types["seen"] == "as trained"]), unit="cell typ
 # ## Use it on your own data
 #
 # ```python
-# from datamix.claims import judge
-# from datamix.results import Results
+# from datamix.analysis.claims import judge
+# from datamix.publishing.results import Results
 #
 # results = Results("demo", notebook="mine")
 # scores = results.scores("blood")

@@ -94,11 +94,11 @@ record("figS6.range_max.mixture", spread.idxmax()[1], unit="", results=results)
 #
 # ```python
 # import pandas as pd
-# from datamix import plots
-# from datamix.profile import read_profile
+# from datamix.figures.reconstruction import seed_scatter
+# from datamix.project.profile import read_profile
 #
 # table = pd.read_csv("results/demo/panels/figS6a.csv")
-# plots.seed_scatter(table, read_profile("demo")).savefig("figS6a.svg")
+# seed_scatter(table, read_profile("demo")).savefig("figS6a.svg")
 # ```
 
 # %% tags=["hide-input"]

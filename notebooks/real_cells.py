@@ -30,6 +30,7 @@ from datamix.figures import reconstruction
 from datamix.figures import latent_spaces
 from datamix.publishing.panels import save_panel
 from datamix.project.profile import read_profile
+from datamix.project.provenance import short_commit
 from datamix.publishing.recorded import read_record
 from datamix.publishing.results import Results
 from datamix.publishing.values import record
@@ -40,7 +41,7 @@ kept = read_record(results.root, "mini")
 values = kept.values
 
 # %% tags=["remove-cell"]
-record("real.commit", kept.provenance["commit"][:8], unit="", results=results)
+record("real.commit", short_commit(kept.provenance["commit"]), unit="", results=results)
 record("real.seeds", len(mini.seeds), unit="seeds", results=results)
 record("real.models", values["framework.models"].value, unit="models", results=results)
 record("real.genes", values["datasets.genes"].value, unit="genes", results=results)

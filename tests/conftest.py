@@ -19,6 +19,13 @@ from datamix.publishing.values import Values, record
 PROJECT = Path(__file__).parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that read the demo's results: `make test-machines` runs these on other machines' results."""
+    for item in items:
+        if "demo" in getattr(item, "fixturenames", ()):
+            item.add_marker("demo")
+
+
 @dataclass
 class Run:
     """A notebook's run, as `datamix.publishing.run.Run` asks for it."""

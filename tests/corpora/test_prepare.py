@@ -181,7 +181,7 @@ def test_repeat_gives_the_same_bytes(tmp_path):
 KILLED = """
 import os, signal
 from pathlib import Path
-import datamix.sources.h5ad as source
+import datamix.sources.readers.h5ad as source
 whole = source.read_h5ad
 def killed(files, *, skip=0, block_cells=20_000, cell_type=None, donor=None, symbol=None):
     blocks = whole(files, skip=skip, block_cells=block_cells, cell_type=cell_type, donor=donor, symbol=symbol)
@@ -190,9 +190,9 @@ def killed(files, *, skip=0, block_cells=20_000, cell_type=None, donor=None, sym
             os.kill(os.getpid(), signal.SIGKILL)
         yield block
 source.read_h5ad = killed
-from datamix.manifest import read_manifest
-from datamix.preparation import prepare
-from datamix.profile import read_profile
+from datamix.project.manifest import read_manifest
+from datamix.corpora.prepare import prepare
+from datamix.project.profile import read_profile
 root = Path({root!r})
 profile = read_profile(str(root / "config" / "tiny.yaml"))
 prepare("a", profile=profile, manifest=read_manifest(root), root=root, block_cells=6)

@@ -20,6 +20,9 @@ from datamix.project.profile import Geneformer, read_profile
 VOCABULARY = Vocabulary.of_medians({f"G{i:02d}": 1.0 + i for i in range(40)})
 
 
+HERE = Path(__file__).parent
+
+
 def draw_cells(n, *, seed):
     """Draw cells of two kinds, with 20 genes each of their own, and of different lengths; some are empty."""
     rng = np.random.default_rng(seed)
@@ -204,11 +207,11 @@ def test_several_processes_train_the_same_model_as_one(tmp_path, settings):
     script.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        f"sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent / 'helpers')!r}]\n"
         "from test_pretraining import TOKENS, VOCABULARY\n"
         "from tiny_cells import SMALL\n"
         "from datamix.geneformer.pretraining import pretrain\n"
-        "from datamix.profile import Geneformer\n"
+        "from datamix.project.profile import Geneformer\n"
         "settings = Geneformer(**SMALL | {'dropout': 0.0})\n"
         "folder = Path(sys.argv[1])\n"
         "pretrain(TOKENS, VOCABULARY, settings=settings, seed=0, folder=folder, say=lambda _: None)\n"

@@ -9,6 +9,7 @@ from small_grid import small_layout
 from small_project import GENES
 
 from datamix.corpora import genes
+from datamix.corpora.evaluation_sets import read_evaluation
 from datamix.ldvae import grid, model, training
 from datamix.ldvae.stacked_training import StackedTrainer
 from datamix.project.errors import DatamixError
@@ -51,7 +52,7 @@ def test_train_score_and_keep(layout, monkeypatch):
         scores = pd.read_parquet(score.score_baseline(layout, "blood", seed=0, say=said.append))
     assert len(asked) == 2  # once an evaluation set
     for name, models in scores.groupby("evaluation", observed=True):
-        cells = reconstruction.align(grid.read_evaluation(layout, str(name), seed=0), GENES)
+        cells = reconstruction.align(read_evaluation(layout, str(name), seed=0), GENES)
         loaded = {"blood": model.load(layout.model("blood", 0, "blood"))}
         again = reconstruction.score(loaded, cells, n_top_genes=20, seed=0)
         np.testing.assert_array_equal(models.query("mixture == 'blood'")["r"], again["r"])

@@ -159,7 +159,7 @@ def test_counts_leave_the_host_one_model_at_a_time_and_the_caller_keeps_its_own(
         return read[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ldvae, "new_model", new_model)
+        patch.setattr(training, "new_model", new_model)
         list(training.train_together(list(adatas), read_one, seed=3, settings=Training(max_epochs=1, batch_size=32)))
     assert held == [[], [0], [0, 0]]
     assert all(adata.X.nnz > 0 for adata in adatas.values())

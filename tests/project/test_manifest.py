@@ -96,7 +96,7 @@ def test_manifest_is_frozen(tmp_path):
 
 def test_reader_sources_follow_imports():
     sources = reader_sources("pbmc_donor_a", read_manifest(PROJECT))
-    assert {Path(s).stem for s in sources} == {"r_data", "r_objects", "labels", "gene_table"}
+    assert {Path(s).stem for s in sources} == {"r_data", "r_objects", "cell_labels", "gene_table"}
     assert all(Path(s).is_file() for s in sources)
 
 

@@ -48,7 +48,7 @@ def test_a_failure_keeps_the_last_good_run_and_the_failed_one(layout):
 def test_what_the_profile_has_no_data_for_is_said_in_its_place(layout):
     write(
         layout,
-        "from datamix.results import Results\n"
+        "from datamix.publishing.results import Results\n"
         "Results(profile, notebook='one').require_baseline('atlas')\n"
         "# %% [markdown]\n# Never shown\n",
     )

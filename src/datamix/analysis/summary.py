@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from datamix.analysis.bootstrap import draw_medians, interval, simultaneous
-from datamix.corpora.mixtures import Mixture
+from datamix.corpora.mixtures import Mixture, control_of
 
 
 def summarise(
@@ -33,8 +33,8 @@ def summarise(
 
     - `median`, `low`, `high`;
     - `gain`, `gain_low`, `gain_high`: over the baseline;
-    - `over_control`, `over_control_low`, `over_control_high`: over the control (the baseline with more of its own
-      cells);
+    - `over_control`, `over_control_low`, `over_control_high`: over `control`, the baseline with as many more of its own
+      cells (`datamix.corpora.mixtures.control_of`);
     - `gain_low_all`, `gain_high_all`, `over_control_low_all`, `over_control_high_all`: the same, simultaneous: all
       these intervals together hold the truth in 95 %. Those of `gain` allow for every mixture and evaluation set, those
       of `over_control` for every added set and evaluation set (`compared`, their number). To be used where many are
@@ -57,13 +57,13 @@ def summarise(
     table["added"] = [m.added for m in mixtures] * len(sets)
     table["median"] = measured
     table["low"], table["high"] = interval(drawn)
-    control = next(i for i, mixture in enumerate(mixtures) if mixture.added == mixture.baseline)
-    is_added = (table["group"] == "added") & (table["mixture"] != names[control])
+    table["control"] = [control_of(mixtures, name).name for name in names] * len(sets)
+    is_added = table["mixture"].isin([m.name for m in mixtures if m.is_addition])
     for column, reference, family in (
-        ("gain", names[0], table["mixture"] != names[0]),
-        ("over_control", names[control], is_added),
+        ("gain", pd.Series(names[0], index=table.index), table["mixture"] != names[0]),
+        ("over_control", table["control"], is_added),
     ):
-        of_reference = keys.get_indexer(pd.MultiIndex.from_arrays([keys.get_level_values(0), [reference] * len(keys)]))
+        of_reference = keys.get_indexer(pd.MultiIndex.from_arrays([keys.get_level_values(0), reference]))
         difference = drawn - drawn[:, of_reference]
         table[column] = measured - measured[of_reference]
         table[f"{column}_low"], table[f"{column}_high"] = interval(difference)

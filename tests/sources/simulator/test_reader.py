@@ -98,7 +98,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not():
 
 def test_another_process_with_another_hash_seed_gives_the_same_cells():
     code = (
-        "import hashlib; from datamix.sources.simulated import simulated;"
+        "import hashlib; from datamix.sources.simulator.reader import simulated;"
         "x = next(simulated({}, corpus='blood_cancer', cells=30)).X;"
         "print(hashlib.sha256(x.data.tobytes() + x.indices.tobytes()).hexdigest())"
     )
@@ -182,7 +182,7 @@ def test_artificial_genes_cannot_be_taken_for_real_ones():
 
 
 def test_every_marker_belongs_to_a_programme_or_is_on_everywhere():
-    with (files("datamix.sources") / "simulated_genes.csv").open(encoding="utf-8") as file:
+    with (files("datamix.sources.simulator") / "simulated_genes.csv").open(encoding="utf-8") as file:
         table = pd.read_csv(file)
     named = {name for text in table["programmes"] for name in text.split()}
     assert named == set(programmes()) | {"housekeeping", "mitochondrial"}

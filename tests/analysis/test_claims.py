@@ -115,7 +115,7 @@ def test_without_cell_types_the_set_of_the_same_name_stands_for_what_was_seen(pr
     medians = scores().query("mixture == 'blood'").groupby(["evaluation", "seed"])["r2"].median()
     expected = medians["blood"].mean() - medians["neurons"].mean()
     assert row["value"] == pytest.approx(expected)
-    assert row["about"] == "blood (training cells without cell types), and neurons"
+    assert row["about"] == "blood (training cells without cell types) and neurons"
 
 
 def test_a_stand_in_is_named(profile):

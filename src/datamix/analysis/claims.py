@@ -218,7 +218,7 @@ def _unseen(
         [(("seen", baseline), ("unseen", baseline))],
         resamples=resamples,
     )
-    return _row("unseen", f"{kinds}, and {', '.join(outside)}", smallest(*difference), threshold=GENERALISES)
+    return _row("unseen", f"{kinds} and {', '.join(outside)}", smallest(*difference), threshold=GENERALISES)
 
 
 def _left_out(scores: pd.DataFrame, baseline: str, left_out: pd.DataFrame | None, resamples: int) -> dict[str, object]:

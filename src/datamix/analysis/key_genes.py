@@ -125,7 +125,7 @@ def sets_that_gain(
     The sets, that of the largest smallest score of a seed first.
     """
     before, after = _errors(gene_scores, evaluation, reference), _errors(gene_scores, evaluation, mixture)
-    gains = (before - after.loc[before.index]).rename(index=symbols).add_prefix("seed ")
+    gains = (before - after.loc[before.index]).rename(index=symbols.to_dict()).add_prefix("seed ")
     tested = enrich(gains, gene_sets)
     gained = tested.assign(gained=tested["found"] & (tested["score"] > 0)).groupby("source")
     scores = gained["score"].min()[gained["gained"].all()]

@@ -16,6 +16,7 @@ from transformers import BertForMaskedLM
 
 from datamix.corpora.corpus import n_cells
 from datamix.corpora.evaluation_sets import evaluation_rows
+from datamix.corpora.genes import read_genes
 from datamix.corpora.leakage import require_no_leak
 from datamix.corpora.mixtures import Part, draw_blocks, list_mixtures
 from datamix.geneformer import pretraining, zero_shot
@@ -24,10 +25,10 @@ from datamix.geneformer.tables import embeddings_of, model_of, scores_of, settin
 from datamix.geneformer.tokenizer import encode, tokenize
 from datamix.geneformer.vocabulary import Vocabulary, nonzero_medians
 from datamix.project.errors import DatamixError
-from datamix.project.files import read_json, replacing, sha256, write_json
+from datamix.project.files import read_json, sha256, write_json
 from datamix.project.layout import Layout
 from datamix.project.profile import Evaluation, Geneformer
-from datamix.project.tables import as_categories
+from datamix.project.tables import write_table
 
 Say = Callable[[str], None]
 _NOT_OF_THE_MODEL = {"baselines", "seeds", "evaluation_cells"}
@@ -93,7 +94,7 @@ def tokenize_mixture(run: Run) -> tuple[datasets.Dataset, Vocabulary]:
         vocabulary = Vocabulary.load(path)
     else:
         if run.settings.dictionaries is None:
-            shared = pd.read_csv(layout.genes, dtype=str)["gene"].tolist()
+            shared = read_genes(layout)["gene"].tolist()
             medians = nonzero_medians(read_cells(layout, run.parts, shared), scratch=run.tokens)
             vocabulary = Vocabulary.of_medians(medians)
         else:
@@ -200,8 +201,7 @@ def evaluate_mixture(
     )
     place = (run.layout, run.baseline, run.seed, run.mixture)
     for table, path in ((points, embeddings_of(*place)), (scores, scores_of(*place))):
-        with replacing(path) as beside:
-            as_categories(table).to_parquet(beside, index=False)
+        write_table(table, path)
     return scores
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from anndata import AnnData
 
 from datamix.corpora.corpus import read_corpus, read_obs
+from datamix.corpora.genes import read_genes
 from datamix.corpora.mixtures import Mixture, list_mixtures
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.files import read_json, sha256
@@ -171,7 +172,7 @@ class Results:
 
     def genes(self) -> pd.DataFrame:
         """Read the genes that the models use: columns `gene`, `symbol`."""
-        return pd.read_csv(self._existing(self.layout.genes), dtype=str)
+        return read_genes(self.layout)
 
     def _of_all_seeds(self, paths: dict[int, Path]) -> pd.DataFrame:
         tables = [pd.read_parquet(self._existing(path)).assign(seed=seed) for seed, path in paths.items()]

@@ -18,6 +18,8 @@ from datamix.project.files import is_read_only
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}
 """Errors of file systems without locks."""
+_HELD: list[TextIO] = []
+"""Kept open until the process ends."""
 
 
 @contextmanager
@@ -46,35 +48,33 @@ def one_at_a_time(lock: Path, *, say: Callable[[str], None] | None = None) -> It
         yield
 
 
-def hold_for_run(folder: Path, *, profile: str) -> TextIO | None:
+def hold_for_run(lock: Path, *, profile: str) -> None:
     """Keep other runs of a profile out for as long as this process lives.
+
+    Where the folder cannot be written, or the file system has no locks, nobody is kept out.
 
     Parameters
     ----------
-    folder
-        `results/<profile>`.
+    lock
+        The lock file; made where it is missing.
     profile
-        Its name, for the message.
-
-    Returns
-    -------
-    The open lock file: the lock is held until it is closed or the process ends. None where there can be no lock.
+        The profile's name, for the message.
 
     Raises
     ------
     DatamixError
         If another run has the profile: says which process, on which machine, and since when.
     """
-    file = _open(folder / ".run.lock")
+    file = _open(lock)
     if file is None:
-        return None
+        return
     if not _take(file):
         holder = _holder(file)
         file.close()
         msg = f"Profile {profile} is being run by {holder}. Two runs of one profile would write the same files."
         raise DatamixError(msg, fix="wait until it has ended, or end it; other profiles can run beside it")
     _sign(file)
-    return file
+    _HELD.append(file)
 
 
 def _open(lock: Path) -> TextIO | None:

@@ -12,6 +12,7 @@ from datamix.corpora.planning import require_files_by_hand, rule_resources
 from datamix.geneformer.tables import runs as geneformer_runs
 from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
+from datamix.project.locks import hold_for_run
 from datamix.project.manifest import read_manifest
 from datamix.publishing.site import list_notebooks
 from datamix.sources.registry import reader_sources
@@ -20,6 +21,12 @@ from datamix.sources.registry import reader_sources
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+
+# The project's folder, from wherever this is run; --directory overrules it. The jobs must agree on it.
+workdir: os.environ.get("DATAMIX_ROOT", workflow.basedir)
+
+
+os.environ["DATAMIX_ROOT"] = str(Path.cwd())
 NAME = config.get("profile", "demo")
 layout = Layout.of(NAME, Path.cwd())
 profile = layout.profile
@@ -80,8 +87,9 @@ def needed(rule):
 
 
 onstart:
-    # One message, before the first of many jobs fails for want of a file that only a person can get.
+    # One message, before the first of many jobs fails: another run of the profile, a file that only a person can get.
     try:
+        hold_for_run(layout.lock("run"), profile=NAME)
         jobs = {job.wildcards.dataset for job in workflow.dag.needrun_jobs() if job.rule.name == "corpus"}
         wanted = [dataset for dataset in profile.datasets if dataset in jobs]
         require_files_by_hand(wanted, manifest, root=Path.cwd(), profile=NAME)
@@ -109,7 +117,7 @@ rule book:
     params:
         profile=profile.model_dump_json(),
     shell:
-        "{PYTHON} -m datamix site --profile {NAME}"
+        "{PYTHON:q} -m datamix site --profile {NAME}"
 
 
 rule corpus:
@@ -125,7 +133,7 @@ rule corpus:
     resources:
         **needed("corpus"),
     shell:
-        "{PYTHON} -m datamix prepare {wildcards.dataset} --profile {NAME}"
+        "{PYTHON:q} -m datamix prepare {wildcards.dataset} --profile {NAME}"
 
 
 rule genes:
@@ -139,7 +147,7 @@ rule genes:
     resources:
         **needed("genes"),
     shell:
-        "{PYTHON} -m datamix genes --profile {NAME}"
+        "{PYTHON:q} -m datamix genes --profile {NAME}"
 
 
 rule gene_sets:
@@ -150,7 +158,7 @@ rule gene_sets:
     params:
         dataset=manifest.dataset(profile.gene_sets).model_dump_json() if profile.gene_sets else "",
     shell:
-        "{PYTHON} -m datamix gene-sets --profile {NAME}"
+        "{PYTHON:q} -m datamix gene-sets --profile {NAME}"
 
 
 rule train:
@@ -168,7 +176,7 @@ rule train:
     resources:
         **needed("train"),
     shell:
-        "{PYTHON} -m datamix train {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
+        "{PYTHON:q} -m datamix train {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
 
 
 rule score:
@@ -186,7 +194,7 @@ rule score:
     resources:
         **needed("score"),
     shell:
-        "{PYTHON} -m datamix score {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
+        "{PYTHON:q} -m datamix score {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
 
 
 rule read_out:
@@ -207,7 +215,7 @@ rule read_out:
     resources:
         **needed("score"),
     shell:
-        "{PYTHON} -m datamix read-out {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
+        "{PYTHON:q} -m datamix read-out {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
 
 
 rule hold_out:
@@ -227,7 +235,7 @@ rule hold_out:
     resources:
         **needed("train"),
     shell:
-        "{PYTHON} -m datamix hold-out {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
+        "{PYTHON:q} -m datamix hold-out {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
 
 
 rule scores:
@@ -238,7 +246,7 @@ rule scores:
     resources:
         **needed("scores"),
     shell:
-        "{PYTHON} -m datamix collect-scores --profile {NAME}"
+        "{PYTHON:q} -m datamix collect-scores --profile {NAME}"
 
 
 rule geneformer:
@@ -256,7 +264,7 @@ rule geneformer:
     resources:
         **needed("geneformer"),
     shell:
-        "{PYTHON} -m datamix geneformer run {wildcards.baseline} {wildcards.mixture} --seed {wildcards.seed} "
+        "{PYTHON:q} -m datamix geneformer run {wildcards.baseline} {wildcards.mixture} --seed {wildcards.seed} "
         "--profile {NAME}"
 
 
@@ -266,7 +274,7 @@ rule geneformer_scores:
     output:
         f"{OUT}/geneformer/scores.parquet",
     shell:
-        "{PYTHON} -m datamix geneformer collect --profile {NAME}"
+        "{PYTHON:q} -m datamix geneformer collect --profile {NAME}"
 
 
 rule notebook:
@@ -281,4 +289,4 @@ rule notebook:
     resources:
         **needed("notebook"),
     shell:
-        "{PYTHON} -m datamix notebook {wildcards.notebook} --profile {NAME}"
+        "{PYTHON:q} -m datamix notebook {wildcards.notebook} --profile {NAME}"

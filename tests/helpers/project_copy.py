@@ -19,7 +19,8 @@ class Project:
     def environment(self) -> dict[str, str]:
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
         python = str(Path(sys.executable).parent)
-        return os.environ | one | {"PYTHONPATH": str(self.folder / "src"), "PATH": f"{python}:{os.environ['PATH']}"}
+        ours = {name: value for name, value in os.environ.items() if name != "DATAMIX_ROOT"}
+        return ours | one | {"PYTHONPATH": str(self.folder / "src"), "PATH": f"{python}:{os.environ['PATH']}"}
 
     def run(self, *command: str, ok: bool = True) -> str:
         done = subprocess.run(

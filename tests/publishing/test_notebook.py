@@ -5,6 +5,7 @@ from small_project import cells, write_project
 from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
 from datamix.publishing.notebook import run_notebook
+from datamix.publishing.values import Values
 
 HEAD = '# %% [markdown]\n# # A question\n\n# %% tags=["parameters"]\nprofile: str = "demo"  # which\n\n# %%\n'
 
@@ -58,6 +59,15 @@ def test_what_the_profile_has_no_data_for_is_said_in_its_place(layout):
     assert "Not in this profile" in text
     assert "no atlas baseline" in text
     assert "Never shown" not in text
+
+
+def test_values_of_an_earlier_run_do_not_survive(layout):
+    code = "from datamix.publishing.results import Results\nfrom datamix.publishing.values import record\n"
+    code += "record('one.{}', 1, unit='', results=Results(profile, notebook='one'))\n"
+    for key in ("old", "new"):
+        write(layout, code.format(key))
+        run_notebook(layout, "one")
+        assert list(Values.read(layout.folder)) == [f"one.{key}"]
 
 
 def test_unknown_notebook(layout):

@@ -21,10 +21,12 @@ def test_what_is_missing_names_the_command_that_makes_it(results, read):
         read(results)
 
 
-def test_values_of_an_earlier_run_do_not_survive(results):
-    record("one.old", 1, unit="", results=results)
+def test_results_in_a_console_write_nothing(results):
+    """Whatever notebook's name they are given."""
+    assert not (results.folder / "values").exists()
+    record("one.kept", 1, unit="", results=results)
     Results("tiny", notebook="one", root=results.root)
-    assert "one.old" not in Values.read(results.folder)
+    assert list(Values.read(results.folder)) == ["one.kept"]
 
 
 def test_datasets_are_those_the_notebook_reads(results):

@@ -257,10 +257,9 @@ def screen_cells_that_differ() -> int:
 
 
 def _read_screen(folder: Path, protocol: Protocol) -> AnnData:
-    names = {path.name: path for path in folder.iterdir()}
-    (block,) = read_perturb_seq(
-        names, reference="reference.h5ad", prefix="batch_{}_", cell_line="K562", protocol=protocol
-    )
+    names = {path.name: path for path in folder.iterdir() if path.is_file()}
+    options: dict[str, Any] = {"reference": "reference.h5ad", "prefix": "batch_{}_", "cell_line": "K562"}
+    (block,) = read_perturb_seq(names, **options, protocol=protocol, scratch=folder / "scratch")
     return block
 
 

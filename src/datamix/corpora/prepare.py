@@ -22,6 +22,7 @@ from datamix.corpora.inventory import local_files
 from datamix.project.errors import DatamixError
 from datamix.project.files import read_json, replacing, write_json
 from datamix.project.layout import Layout
+from datamix.project.locks import one_at_a_time
 from datamix.project.manifest import Dataset, Manifest
 from datamix.project.profile import QC, Profile
 from datamix.project.progress import progress
@@ -58,7 +59,7 @@ def prepare(
 
     Cells are read in blocks; a finished block is kept beside, so that an interrupted preparation goes on where it
     stopped and ends with the same bytes, whatever the size of the blocks. Memory holds one block, and the obs table of
-    all cells.
+    all cells. A second process that prepares the same corpus of the same profile waits for the first.
 
     Parameters
     ----------
@@ -88,6 +89,19 @@ def prepare(
     DatamixError
         If a file is missing or damaged, counts are not raw, cell names repeat, or QC leaves no cell.
     """
+    with one_at_a_time(Layout(root, profile).lock(f"corpus-{dataset_id}"), say=say):
+        return _prepare(dataset_id, profile=profile, manifest=manifest, root=root, block_cells=block_cells, say=say)
+
+
+def _prepare(
+    dataset_id: str,
+    *,
+    profile: Profile,
+    manifest: Manifest,
+    root: Path,
+    block_cells: int | None,
+    say: Callable[[str], None],
+) -> Path:
     block_cells = block_cells or cells_in_memory(profile.memory_mb)
     dataset = manifest.dataset(dataset_id)
     if dataset.gene_ids is None:
@@ -112,6 +126,8 @@ def prepare(
     path = Layout(root, profile).corpus(dataset_id)
     parts = path.with_name(f".{dataset_id}.parts")
     done = _finished(parts, made_from)
+    if "scratch" in inspect.signature(read).parameters:
+        options["scratch"] = parts / "scratch"
     genes: GeneMap | None = None
     blocks = read(files, skip=done, block_cells=block_cells, **options)
     cells_done = sum(_read_facts(part)["cells_read"] for part in _list_parts(parts))

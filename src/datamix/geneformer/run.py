@@ -222,12 +222,11 @@ def _published(layout: Layout, dataset_id: str) -> Vocabulary:
 
     entry = read_manifest(layout.root).dataset(dataset_id)
     found = {s.file.name: s.path for s in fetch(dataset_id, entry, root=layout.root)}
-    names = ("token_dictionary.pkl", "gene_median_dictionary.pkl")
-    absent = [name for name in names if name not in found]
+    content = read_geneformer_dictionaries(found)
+    absent = [f"{name}.pkl" for name in ("token_dictionary", "gene_median_dictionary") if name not in content]
     if absent:
         msg = f"Dataset '{dataset_id}' has no {', '.join(absent)}."
         raise DatamixError(msg, fix="edit data_manifest.yaml")
-    content = read_geneformer_dictionaries({name: found[name] for name in names})
     return Vocabulary(content["token_dictionary"], content["gene_median_dictionary"])
 
 

@@ -54,6 +54,8 @@ def save(model: LinearSCVI, folder: Path, *, provenance: dict[str, Any]) -> None
 def load(folder: Path, adata: ad.AnnData | None = None) -> LinearSCVI:
     """Load a saved model.
 
+    scvi-tools unpickles `model.pt`, which can run anything: load only what was trained here.
+
     Parameters
     ----------
     folder
@@ -76,7 +78,7 @@ def load(folder: Path, adata: ad.AnnData | None = None) -> LinearSCVI:
         msg = f"There is no model in {folder}: expected {file.name} there."
         raise DatamixError(msg, fix="run `make book`, with PROFILE=… if it is not the demo: it trains what is missing")
     if adata is None:
-        genes = torch.load(file, map_location="cpu", weights_only=False)["var_names"]
+        genes = pd.read_parquet(folder / "loadings.parquet", columns=[]).index.to_numpy(dtype=object)
         counts = sp.csr_matrix(np.ones((2, len(genes)), dtype=np.float32))
         adata = ad.AnnData(counts, obs=pd.DataFrame(index=["made-up 1", "made-up 2"]), var=pd.DataFrame(index=genes))
     with quiet():

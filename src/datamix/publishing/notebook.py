@@ -7,6 +7,7 @@ from nbformat import NotebookNode
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.files import replacing
 from datamix.project.layout import Layout
+from datamix.publishing.values import Values
 
 KERNEL_STARTS = 3
 """How often a kernel is started before its death counts."""
@@ -48,6 +49,7 @@ def run_notebook(layout: Layout, name: str) -> Path:
         try:
             notebook = jupytext.read(script)
             jupytext.write(notebook, draft)
+            Values.start(layout.folder, notebook=name)
             _execute(draft, beside, layout)
         except (PapermillExecutionError, CellExecutionError) as error:
             if getattr(error, "ename", None) == NotInProfileError.__name__:

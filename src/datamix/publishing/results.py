@@ -16,7 +16,6 @@ from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.files import read_json, sha256
 from datamix.project.layout import Layout
 from datamix.project.profile import Profile
-from datamix.publishing.values import Values
 
 
 @cache
@@ -26,7 +25,7 @@ def _hash(path: Path, _changed: int) -> str:
 
 
 class Results:
-    """The results of one profile, as one notebook uses them.
+    """The results of one profile, as one notebook uses them, or anyone in a console: making one writes nothing.
 
     Parameters
     ----------
@@ -46,7 +45,6 @@ class Results:
         self.layout = Layout.of(profile, root)
         self.notebook = notebook
         self._reads = self.profile.datasets if reads is None else tuple(reads)
-        Values.start(self.folder, notebook=notebook)
 
     @property
     def profile(self) -> Profile:

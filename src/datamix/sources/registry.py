@@ -5,7 +5,8 @@ in a fixed order: X = CSR raw counts over all genes of the source, `obs_names` =
 `obs` what it knows of `cell_type`, `donor` and `dataset`. The first `skip` blocks are passed over without being read.
 `uns["cells_in_all"]`, where a block has it, is the number of cells that all blocks have together.
 `files` maps the manifest's file names to paths, `options` are those of the manifest entry. A reader that knows the two
-protocols has a keyword `protocol`, which the profile sets.
+protocols has a keyword `protocol`, which the profile sets; one that needs disk has a keyword `scratch`, a folder of its
+own, which stays until its last block has been taken and is then removed by the caller.
 """
 
 import importlib
@@ -61,7 +62,7 @@ def reader(name: str, *, options: Mapping[str, Any], dataset_id: str) -> Callabl
     module, function = READERS[name].split(":")
     read = getattr(importlib.import_module(module), function)
     parameters = [p for p in inspect.signature(read).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    accepted = [p.name for p in parameters if p.name not in {"skip", "block_cells", "protocol"}]
+    accepted = [p.name for p in parameters if p.name not in {"skip", "block_cells", "protocol", "scratch"}]
     unknown = sorted(set(options) - set(accepted))
     missing = [p.name for p in parameters if p.name in accepted and p.default is p.empty and p.name not in options]
     if unknown or missing:

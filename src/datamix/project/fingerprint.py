@@ -25,8 +25,10 @@ DECIDES_NOTHING = (
     "datamix.project.provenance",
     "datamix.project.fingerprint",
     # Settings and files count by what is in them, not by how they come in.
+    "datamix.project.settings",
+    "datamix.project.manifest",
     "datamix.project.profile:read_profile",
-    "datamix.project.manifest:read_manifest",
+    "datamix.project.profile:project_root",
     "datamix.corpora.inventory",
     "datamix.corpora.fetch",
     # A corpus names its own reader among its entries: see `datamix.corpora.prepare.code_of`.
@@ -101,6 +103,7 @@ class _Walk:
         self.found: dict[str, list[str]] = {}
         self.attributes: set[str] = set()
         self.classes: dict[str, tuple[Source, ast.ClassDef]] = {}
+        self.remembered: set[str] = set()
         self.fields: set[str] = set()
         data = (p for p in package.rglob("*") if p.is_file() and p.suffix != ".py" and "__pycache__" not in p.parts)
         self.data = {path.name: path for path in data}
@@ -216,13 +219,16 @@ class _Walk:
 
     def remember(self, source: Source, name: str) -> None:
         """Remember a class by its name, wherever the module has it from."""
+        key = f"{source.name}:{name}"
+        if key in self.remembered:
+            return
+        self.remembered.add(key)
         for origin, definition in source.imports.get(name, []):
             module = self.source(origin)
             if module is not None and definition is not None:
                 self.remember(module, definition)
-        key = f"{source.name}:{name}"
         for statement in source.names.get(name, []):
-            if isinstance(statement, ast.ClassDef) and key not in self.classes:
+            if isinstance(statement, ast.ClassDef):
                 self.classes[key] = (source, statement)
                 for base in statement.bases:
                     self.hand_in(source, base)

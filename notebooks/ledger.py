@@ -1,5 +1,7 @@
 # ---
 # jupyter:
+#   datamix:
+#     reads: [scores, corpora, config/paper.yaml]
 #   jupytext:
 #     text_representation:
 #       extension: .py

@@ -11,11 +11,11 @@ Settings and input files are not code: whoever compares hashes compares those by
 import ast
 import hashlib
 import json
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache, lru_cache
 from pathlib import Path
 
-from datamix.project.syntax import ANNOTATIONS, Source, Target, bound_by, read_source, shape
+from datamix.project.syntax import Facts, Source, Target, bound_by, facts_of, names_in, read_source
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -24,7 +24,9 @@ DECIDES_NOTHING = (
     "datamix.project.progress",
     "datamix.project.provenance",
     "datamix.project.fingerprint",
+    "datamix.project.syntax",
     # Settings and files count by what is in them, not by how they come in.
+    "datamix.project.yaml",
     "datamix.project.settings",
     "datamix.project.manifest",
     "datamix.project.profile:read_profile",
@@ -100,6 +102,7 @@ class _Walk:
 
     def __init__(self, package: Path, without: tuple[str, ...]) -> None:
         self.package, self.without = package, without
+        self.source = cache(self._source)
         self.found: dict[str, list[str]] = {}
         self.attributes: set[str] = set()
         self.classes: dict[str, tuple[Source, ast.ClassDef]] = {}
@@ -124,7 +127,7 @@ class _Walk:
         """Say whether a definition, or the module that it stands in, is not followed."""
         return any(key == out or key.startswith((f"{out}:", f"{out}.")) for out in self.without)
 
-    def source(self, name: str) -> Source | None:
+    def _source(self, name: str) -> Source | None:
         """Read a module of the package; None where there is no such one."""
         path = self.package.parent.joinpath(*name.split("."))
         path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
@@ -179,51 +182,43 @@ class _Walk:
 
     def take(self, source: Source, key: str, node: ast.stmt) -> None:
         """Take in a statement under a key, and what it names."""
-        self.found[key].append(json.dumps(shape(node)))
-        self.visit(source.within(node), node)
-
-    def visit(self, source: Source, node: ast.AST) -> None:
-        """Follow the names in a syntax tree."""
-        if isinstance(node, ast.Attribute):
-            self.attributes.add(node.attr)
-            modules = self.modules_called(source, node.value)
+        facts = facts_of(node)
+        self.found[key].append(facts.shape)
+        self.attributes |= {attribute for _, attribute in facts.attributes}
+        for name in facts.names:
+            self.resolve(source, facts, name)
+        for name, attribute in facts.attributes:
+            modules = self.modules_called(facts.imports.get(name) or source.imports.get(name, []))
             for module in modules:
-                self.follow_import(f"{source.name}:", (module, node.attr))
-            if modules:
-                return
-        elif isinstance(node, ast.Name):
-            self.follow(source, node.id)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in self.data:
-            path = self.data[node.value]
+                self.follow_import(key, (module, attribute))
+            if name and not modules:
+                self.resolve(source, facts, name)
+        for name in facts.strings & self.data.keys():
+            path = self.data[name]
             where = path.relative_to(self.package.parent).as_posix()
             self.found[where] = [hashlib.sha256(path.read_bytes()).hexdigest()]
-        for name, value in ast.iter_fields(node):
-            for child in value if isinstance(value, list) else [value]:
-                if isinstance(child, ast.AST):
-                    (self.hand_in if name in ANNOTATIONS else self.visit)(source, child)
+        for name in facts.annotated:
+            self.remember(source, name, local=facts.imports)
 
-    def modules_called(self, source: Source, node: ast.expr) -> list[str]:
+    def resolve(self, source: Source, facts: Facts, name: str) -> None:
+        """Follow a name that stands in a statement: an import within it, or the module's."""
+        for target in facts.imports.get(name, []):
+            self.follow_import(f"{source.name}:{name}", target)
+        if name not in facts.imports:
+            self.follow(source, name)
+
+    def modules_called(self, targets: Iterable[Target]) -> list[str]:
         """List the modules of the package that a name stands for, as in `training.train_together`."""
-        targets = source.imports.get(node.id, []) if isinstance(node, ast.Name) else []
         names = [name if definition is None else f"{name}.{definition}" for name, definition in targets]
         return [name for name in names if self.source(name) is not None]
 
-    def hand_in(self, source: Source, annotation: ast.AST) -> None:
-        """Remember the classes that an annotation names: their members count where they are used."""
-        for node in ast.walk(annotation):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                for name in re.findall(r"[A-Za-z_]\w*", node.value):
-                    self.remember(source, name)
-            elif isinstance(node, ast.Name):
-                self.remember(source, node.id)
-
-    def remember(self, source: Source, name: str) -> None:
-        """Remember a class by its name, wherever the module has it from."""
+    def remember(self, source: Source, name: str, *, local: Mapping[str, list[Target]] | None = None) -> None:
+        """Remember a class that an annotation names, wherever it is from: its members count where they are used."""
         key = f"{source.name}:{name}"
-        if key in self.remembered:
+        if key in self.remembered and name not in (local or {}):
             return
         self.remembered.add(key)
-        for origin, definition in source.imports.get(name, []):
+        for origin, definition in (local or {}).get(name) or source.imports.get(name, []):
             module = self.source(origin)
             if module is not None and definition is not None:
                 self.remember(module, definition)
@@ -231,9 +226,14 @@ class _Walk:
             if isinstance(statement, ast.ClassDef):
                 self.classes[key] = (source, statement)
                 for base in statement.bases:
-                    self.hand_in(source, base)
+                    self.remember_all(source, base)
             elif isinstance(statement, ast.Assign) and not isinstance(statement.value, ast.Name):  # list[Class], say
-                self.hand_in(source, statement.value)
+                self.remember_all(source, statement.value)
+
+    def remember_all(self, source: Source, annotation: ast.AST) -> None:
+        """Remember the classes that an annotation names."""
+        for name in names_in(annotation):
+            self.remember(source, name)
 
     def is_plain(self, source: Source, cls: ast.ClassDef) -> bool:
         """Say whether no other package can call a class's methods: it derives from no class of theirs."""
@@ -247,8 +247,7 @@ class _Walk:
         """Return a class without the methods that are called by name only: each counts where it is used."""
         assert isinstance(cls, ast.ClassDef)
         self.classes.setdefault(key, (source, cls))
-        kept = [member for member in cls.body if not _is_called_by_name(member)]
-        return ast.ClassDef(cls.name, cls.bases, cls.keywords, kept, cls.decorator_list)
+        return _without_methods(cls)
 
     def follow_members(self) -> None:
         """Take in the used members of all objects, until nothing new turns up."""
@@ -265,10 +264,16 @@ class _Walk:
         whole = f"{key}.{name}"
         if isinstance(member, ast.AnnAssign):
             self.fields.add(whole)
-            self.hand_in(source, member.annotation)
+            self.remember_all(source, member.annotation)
         elif whole not in self.found:
             self.found[whole] = []
             self.take(source, whole, member)
+
+
+@lru_cache(maxsize=10_000)
+def _without_methods(cls: ast.ClassDef) -> ast.ClassDef:
+    kept = [member for member in cls.body if not _is_called_by_name(member)]
+    return ast.ClassDef(cls.name, cls.bases, cls.keywords, kept, cls.decorator_list)
 
 
 def _is_called_by_name(member: ast.stmt) -> bool:

@@ -1,15 +1,14 @@
 """A module's source as what it defines, what it imports and what runs on import; words are left out."""
 
 import ast
+import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-
-ANNOTATIONS = {"annotation", "returns"}
-"""The parts of a syntax tree that hold annotations."""
 
 Target = tuple[str, str | None]
 """Where an import leads: a module, and the name in it (nothing: the module itself)."""
@@ -24,17 +23,9 @@ class Source:
     names: dict[str, list[ast.stmt]] = field(default_factory=lambda: defaultdict(list))
     """What it defines, by name."""
     imports: dict[str, list[Target]] = field(default_factory=lambda: defaultdict(list))
-    """What its names stand for, where they come from elsewhere; those of functions are in `within`."""
+    """What its names stand for, where they come from elsewhere; those of functions are in `facts_of`."""
     on_import: list[ast.stmt] = field(default_factory=list)
     """What else runs on import."""
-
-    def within(self, statement: ast.stmt) -> "Source":
-        """Return it as a definition sees it: with the imports that stand within that."""
-        local = _imports(ast.walk(statement), self.name)
-        if not local:
-            return self
-        names = {name: of for name, of in self.names.items() if name not in local}
-        return replace(self, names=names, imports={**self.imports, **local})
 
 
 def read_source(path: Path, name: str) -> Source:
@@ -94,13 +85,61 @@ class _WithoutWords(ast.NodeTransformer):
         return None if words else self.generic_visit(node)
 
 
-def shape(node: Any) -> Any:
-    """Write a syntax tree as lists, without annotations, places, and what differs between versions of Python."""
+@dataclass
+class Facts:
+    """What a statement says."""
+
+    shape: str = ""
+    """Its syntax tree without annotations, places, and what differs between versions of Python."""
+    names: set[str] = field(default_factory=set)
+    attributes: set[tuple[str, str]] = field(default_factory=set)
+    """`("training", "train_together")` for `training.train_together`; what follows an expression has no name before."""
+    annotated: set[str] = field(default_factory=set)
+    """Names that stand in annotations."""
+    strings: set[str] = field(default_factory=set)
+    imports: dict[str, list[Target]] = field(default_factory=dict)
+    """Imports within it."""
+
+
+@lru_cache(maxsize=50_000)
+def facts_of(statement: ast.stmt) -> Facts:
+    """Read what a statement says; once for each."""
+    facts = Facts(imports=_imports(ast.walk(statement), "a function"))
+    facts.shape = json.dumps(_shape(statement, facts))
+    return facts
+
+
+def names_in(annotation: ast.AST) -> set[str]:
+    """Name what stands in an annotation, in its strings too."""
+    nodes = list(ast.walk(annotation))
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    words = {word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text)}
+    return words | {node.id for node in nodes if isinstance(node, ast.Name)}
+
+
+def _shape(node: Any, facts: Facts) -> Any:
+    """Write a syntax tree as lists, and note what it names."""
     if isinstance(node, list):
-        return [shape(one) for one in node]
+        return [_shape(one, facts) for one in node]
     if isinstance(node, ast.Constant):
+        if isinstance(node.value, str):
+            facts.strings.add(node.value)
         return ["Constant", repr(node.value)]
     if not isinstance(node, ast.AST):
         return node
-    fields = [(name, value) for name, value in ast.iter_fields(node) if name not in {*ANNOTATIONS, "ctx", "simple"}]
-    return [type(node).__name__, *([name, shape(v)] for name, v in fields if v is not None and v != [])]
+    if isinstance(node, ast.Attribute):
+        before = node.value.id if isinstance(node.value, ast.Name) else ""
+        facts.attributes.add((before, node.attr))
+        if before:
+            return ["Attribute", before, node.attr]
+    if isinstance(node, ast.Name):
+        facts.names.add(node.id)
+    written: list[Any] = [type(node).__name__]
+    for name, value in ast.iter_fields(node):
+        if value is None or value == [] or name in {"ctx", "simple"}:
+            continue
+        if name in {"annotation", "returns"}:
+            facts.annotated |= names_in(value)
+        else:
+            written.append([name, _shape(value, facts)])
+    return written

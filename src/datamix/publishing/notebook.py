@@ -96,8 +96,8 @@ def _without_results(notebook: NotebookNode, reason: str) -> NotebookNode:
     from nbformat.v4 import new_markdown_cell, new_notebook
 
     question = next(cell for cell in notebook.cells if cell.cell_type == "markdown")
-    reason = reason.removeprefix("Not in this profile, because ")
-    reason = reason[:1].upper() + reason[1:]
+    because = "Not in this profile, because "  # the first words stand above it
+    reason = f"Because {reason.removeprefix(because)}" if reason.startswith(because) else reason
     note = f":::{{admonition}} Not in this profile\n:class: warning\n{reason}\n:::"
     return new_notebook(cells=[question, new_markdown_cell(note)], metadata=notebook.metadata)
 

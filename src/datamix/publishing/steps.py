@@ -28,6 +28,11 @@ def code(command: str, *also: str | Path) -> str:
     return fingerprint(f"datamix.cli:{command}", *also, without=_COMMAND_LINE)
 
 
+@cache
+def _fields(command: str) -> set[str]:
+    return fields_used(f"datamix.cli:{command}", of=_PROFILE, without=_COMMAND_LINE)
+
+
 def settings(command: str, profile: Profile, *, without: Iterable[str] = ()) -> str:
     """Return, as json, the settings of a profile that a command's code reads.
 
@@ -43,7 +48,7 @@ def settings(command: str, profile: Profile, *, without: Iterable[str] = ()) -> 
     without
         Fields that it does not read, though their names stand in its code.
     """
-    used = fields_used(f"datamix.cli:{command}", of=_PROFILE, without=_COMMAND_LINE) - set(without)
+    used = _fields(command) - set(without)
     content = {name: value for name, value in profile.content().items() if name in used}
     if "seeds" in content:
         content["seeds"] = content["seeds"][:1]

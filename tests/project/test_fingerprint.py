@@ -46,8 +46,8 @@ def table():
     "late.py": "def finish(x, *, limit):\n    return Sum(x).total(limit)\n\n\nclass Sum:\n    def __init__(self, x):\n"
     "        self.x = x\n\n    def total(self, limit):\n        return min(self.x, limit)\n\n    def unused(self):\n"
     "        return 0\n",
-    "plan.py": "class Plan:\n    cells: int = 4\n    label: str = 'a'\n\n    def size(self):\n        return self.cells\n\n"
-    "    def path(self):\n        return 'here'\n",
+    "plan.py": "class Plan:\n    cells: int = 4\n    label: str = 'a'\n\n    def size(self):\n"
+    "        return self.cells\n\n    def path(self):\n        return 'here'\n",
     "numbers.csv": "1,2\n",
 }
 

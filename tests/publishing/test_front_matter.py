@@ -16,9 +16,8 @@ def layout(tmp_path):
 
 def write(folder, header):
     path = folder / "page.py"
-    path.write_text(
-        f"# ---\n# jupyter:\n#   datamix: {header}\n#   kernelspec: {{name: python3, display_name: Python 3, language: python}}\n# ---\n\n# %%\n1\n"
-    )
+    kernel = "kernelspec: {name: python3, display_name: Python 3, language: python}"
+    path.write_text(f"# ---\n# jupyter:\n#   datamix: {header}\n#   {kernel}\n# ---\n\n# %%\n1\n")
     return path
 
 

@@ -52,9 +52,9 @@ def run_notebook(layout: Layout, name: str) -> Path:
         draft = beside.with_suffix(".draft.ipynb")
         try:
             notebook = jupytext.read(script)
-            Values.start(layout.folder, notebook=name)
             front.require(layout.profile)
             jupytext.write(notebook, draft)
+            Values.start(layout.folder, notebook=name)
             _execute(draft, beside, layout)
         except NotInProfileError as error:
             jupytext.write(_without_results(notebook, str(error)), beside)

@@ -19,6 +19,7 @@ import yaml
 from scipy.io import mmread
 from small_project import read_entries, write_manifest, write_project
 
+from datamix.corpora.fetch import fetch
 from datamix.corpora.prepare import prepare
 from datamix.project.errors import DatamixError
 from datamix.project.manifest import read_manifest
@@ -88,21 +89,24 @@ def root(tmp_path):
 
 
 def put(root, dataset):
-    """Put the folder where the manifest wants it: as a tar, and unpacked beside."""
+    """Put the folder where the manifest wants it, as a tar whose content is not known yet."""
     folder = root / "data" / dataset
     shutil.rmtree(folder, ignore_errors=True)
+    (root / "data" / "pins.lock.json").unlink(missing_ok=True)
     folder.mkdir(parents=True)
     name = "3CA_skin.tar" if dataset == "cancer_scc" else "3CA_hematologic.tar"
     with tarfile.open(folder / name, "w") as packed:
         for study in sorted((root / "raw" / dataset).iterdir()):
             packed.add(study, study.name)
-    shutil.copytree(root / "raw" / dataset, folder / f"{name}.unpacked")
 
 
-def made(root, dataset, protocol):
+def made(root, dataset, protocol, *, after=("training",)):
+    """Prepare a set, after the training corpora, as `datamix prepare` does."""
     profile = read_profile(str(root / "config" / "tiny.yaml")).model_copy(update={"protocol": protocol})
-    for wanted in ("training", dataset):
-        path = prepare(wanted, profile=profile, manifest=read_manifest(root), root=root, say=lambda _: None)
+    manifest = read_manifest(root)
+    fetch(dataset, manifest.dataset(dataset), root=root)
+    for wanted in (*after, dataset):
+        path = prepare(wanted, profile=profile, manifest=manifest, root=root, say=lambda _: None)
     return ad.read_h5ad(path)
 
 
@@ -179,6 +183,6 @@ def test_corrected_sets_are_measured_on_all_genes_of_their_study(root, dataset):
 
 
 def test_published_scc_comes_after_the_training_corpora(root):
-    profile = read_profile(str(root / "config" / "tiny.yaml")).model_copy(update={"protocol": "published"})
-    with pytest.raises(DatamixError, match="training"):
-        prepare("cancer_scc", profile=profile, manifest=read_manifest(root), root=root, say=lambda _: None)
+    with pytest.raises(DatamixError, match=r"training\.h5ad"):
+        made(root, "cancer_scc", "published", after=())
+    assert made(root, "cancer_scc", "corrected", after=()).n_obs > 10

@@ -17,6 +17,7 @@ from scipy import sparse
 
 from datamix.corpora.corpus import OBS
 from datamix.corpora.gene_names import GeneMap, map_genes
+from datamix.corpora.genes import common_genes, needs_training_genes
 from datamix.corpora.inventory import local_files
 from datamix.project.errors import DatamixError
 from datamix.project.files import read_json, replacing, write_json
@@ -114,12 +115,17 @@ def _prepare(
     options = dict(dataset.options)
     if "protocol" in inspect.signature(read).parameters:
         options["protocol"] = profile.protocol
+    if needs_training_genes(dataset, profile):
+        # All of them, also where a profile trains on the most variable only.
+        corpora = [Layout(root, profile).corpus(training) for training in profile.training_datasets]
+        options["training_genes"] = common_genes(corpora)
     made_from = {
         "entry": manifest.content_of(dataset_id),
         "protocol": profile.protocol,
         "qc": profile.qc.model_dump(),
         "inputs": inputs,
         "gene_table": table_inputs,
+        "training_genes": options.get("training_genes"),
         "block_cells": block_cells,
         "code": code_of(dataset_id, manifest),
     }

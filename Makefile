@@ -45,7 +45,7 @@ test-machines: .venv/complete
 	@$(BIN)/python .ci/machines
 
 lint: .venv/complete
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 record: .venv/complete
 	@$(MAKE) --no-print-directory book PROFILE=$(PROFILE)

@@ -15,9 +15,9 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import torch
+
 from benchmarks.measure import Peak, simulate
 from benchmarks.training import about
-
 from datamix.corpora.mixtures import Part
 from datamix.geneformer.cells import read_cells
 from datamix.geneformer.masking import MaskedCells, pad

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import anndata as ad
 import numpy as np
 import scanpy as sc
-from benchmarks.measure import Peak
 from scvi.model import LinearSCVI
 
+from benchmarks.measure import Peak
 from datamix.ldvae import model as ldvae
 from datamix.ldvae import training
 from datamix.project.profile import Training

@@ -20,9 +20,9 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import torch
+
 from benchmarks.measure import Peak, in_processes, simulate, wait_for_others
 from benchmarks.scoring import WAYS, score_in_turn, score_peak
-
 from datamix.ldvae import fast_training, stacked_training
 from datamix.ldvae import model as ldvae
 from datamix.ldvae import training as ldvae_training

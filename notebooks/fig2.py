@@ -1,5 +1,7 @@
 # ---
 # jupyter:
+#   datamix:
+#     reads: [scores, models, corpora, genes]
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -33,7 +35,7 @@ from datamix.figures import labels
 from datamix.figures import reconstruction
 
 results = Results(profile, notebook="fig2")
-baseline = "blood"
+baseline = results.baselines[0]
 mixtures = results.mixtures(baseline)
 scores = results.scores(baseline)
 

@@ -1,5 +1,7 @@
 # ---
 # jupyter:
+#   datamix:
+#     reads: [scores, corpora, config/paper.yaml]
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -39,7 +41,7 @@ from datamix.analysis.summary import seed_medians
 from datamix.publishing.values import record
 
 results = Results(profile, notebook="ledger")
-scores = results.scores("blood")
+scores = results.scores(results.baselines[0])
 medians = seed_medians(scores).groupby(["evaluation", "mixture"], sort=False)["median"].mean().to_dict()
 cells = {dataset: len(results.corpus_obs(dataset)) for dataset in results.profile.datasets}
 paper = read_profile("paper", results.root)

@@ -1,5 +1,7 @@
 # ---
 # jupyter:
+#   datamix:
+#     reads: [recorded/*/provenance.json, config/mini.yaml]
 #   jupytext:
 #     text_representation:
 #       extension: .py

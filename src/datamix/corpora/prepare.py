@@ -1,6 +1,5 @@
 """Making a corpus: a dataset through its reader, checks, QC and gene names into one h5ad file, block by block."""
 
-import hashlib
 import inspect
 import json
 import shutil
@@ -21,13 +20,14 @@ from datamix.corpora.gene_names import GeneMap, map_genes
 from datamix.corpora.inventory import local_files
 from datamix.project.errors import DatamixError
 from datamix.project.files import read_json, replacing, write_json
+from datamix.project.fingerprint import fingerprint
 from datamix.project.layout import Layout
 from datamix.project.locks import one_at_a_time
 from datamix.project.manifest import Dataset, Manifest
 from datamix.project.profile import QC, Profile
 from datamix.project.progress import progress
 from datamix.sources.formats.cell_labels import NOT_LABELLED
-from datamix.sources.registry import reader, reader_sources
+from datamix.sources.registry import reader, reader_code
 
 _FIXED_MB = 300
 """What Python, the libraries and the slab of a file that is being read take (MB), measured."""
@@ -115,13 +115,13 @@ def _prepare(
     if "protocol" in inspect.signature(read).parameters:
         options["protocol"] = profile.protocol
     made_from = {
-        "entry": dataset.model_dump(mode="json"),
+        "entry": manifest.content_of(dataset_id),
         "protocol": profile.protocol,
         "qc": profile.qc.model_dump(),
         "inputs": inputs,
-        "gene_table": [manifest.gene_table_of(dataset_id), table_inputs],
+        "gene_table": table_inputs,
         "block_cells": block_cells,
-        "code": _code_hash(reader_sources(dataset_id, manifest)),
+        "code": code_of(dataset_id, manifest),
     }
     path = Layout(root, profile).corpus(dataset_id)
     parts = path.with_name(f".{dataset_id}.parts")
@@ -144,7 +144,6 @@ def _prepare(
             advance(block.n_obs, block.uns.get("cells_in_all"))
     facts = {
         "id": dataset_id,
-        "title": dataset.title,
         "simulated": dataset.access == "simulated",
         "protocol": profile.protocol,
         "qc": profile.qc.model_dump(),
@@ -170,10 +169,12 @@ def _gene_table(dataset: Dataset, *, manifest: Manifest, root: Path) -> tuple[pd
     return read(files, **entry.options), inputs
 
 
-def _code_hash(sources: Sequence[str]) -> str:
-    """Hash the code that makes blocks, so that those of another version are not gone on with."""
-    paths = [__file__, str(Path(__file__).with_name("gene_names.py")), *sources]
-    return hashlib.sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()
+def code_of(dataset_id: str, manifest: Manifest) -> str:
+    """Fingerprint the code that makes a corpus: what is done here, and the readers of the dataset and its gene table.
+
+    Blocks of another version are not gone on with, and the workflow makes the corpus again.
+    """
+    return fingerprint("datamix.corpora.prepare:prepare", *reader_code(dataset_id, manifest))
 
 
 def _finished(parts: Path, made_from: Mapping[str, Any]) -> int:

@@ -16,7 +16,9 @@ from transformers import BertForMaskedLM
 
 from datamix.corpora.corpus import n_cells
 from datamix.corpora.evaluation_sets import evaluation_rows
+from datamix.corpora.fetch import fetch
 from datamix.corpora.genes import read_genes
+from datamix.corpora.inventory import local_files
 from datamix.corpora.leakage import require_no_leak
 from datamix.corpora.mixtures import Part, draw_blocks, list_mixtures
 from datamix.geneformer import pretraining, zero_shot
@@ -26,13 +28,15 @@ from datamix.geneformer.tokenizer import encode, tokenize
 from datamix.geneformer.vocabulary import Vocabulary, nonzero_medians
 from datamix.project.errors import DatamixError
 from datamix.project.files import read_json, sha256, write_json
+from datamix.project.fingerprint import fingerprint
 from datamix.project.layout import Layout
+from datamix.project.manifest import read_manifest
 from datamix.project.profile import Evaluation, Geneformer
 from datamix.project.tables import write_table
 
 Say = Callable[[str], None]
 _NOT_OF_THE_MODEL = {"baselines", "seeds", "evaluation_cells"}
-_CODE = ("cells", "vocabulary", "tokenizer", "masking", "pretraining")
+_MAKES_MODELS = ("datamix.geneformer.run:tokenize_mixture", "datamix.geneformer.pretraining:pretrain")
 
 
 class Run:
@@ -73,13 +77,20 @@ class Run:
     def key(self) -> str:
         """Hash everything that the model depends on: cells, genes, settings, seed, and the code."""
         settings = self.settings.model_dump(mode="json", exclude=_NOT_OF_THE_MODEL)
-        genes = sha256(self.layout.genes) if self.settings.dictionaries is None else ""
-        code = [sha256(Path(__file__).with_name(f"{module}.py")) for module in _CODE]
+        genes = sha256(self.layout.genes) if self.settings.dictionaries is None else self._dictionaries()
+        code = fingerprint(*_MAKES_MODELS, without=("datamix.geneformer.run:Run",))
         digest = hashlib.sha256(json.dumps([settings, self.seed, genes, code], sort_keys=True).encode())
         for part in self.parts:
             digest.update(sha256(self.layout.corpus(part.dataset)).encode())
             digest.update(np.ascontiguousarray(part.rows, dtype="<i8").tobytes())
         return digest.hexdigest()
+
+    def _dictionaries(self) -> dict[str, str]:
+        """Return the hashes of the published dictionaries' files."""
+        assert self.settings.dictionaries is not None
+        entry = read_manifest(self.layout.root).dataset(self.settings.dictionaries)
+        fetch(self.settings.dictionaries, entry, root=self.layout.root)
+        return local_files(self.settings.dictionaries, entry, root=self.layout.root)[1]
 
     def where(self) -> str:
         """Say what is worked on."""
@@ -216,8 +227,6 @@ def _require_known(evaluation: Evaluation, lengths: np.ndarray) -> None:
 
 
 def _published(layout: Layout, dataset_id: str) -> Vocabulary:
-    from datamix.corpora.fetch import fetch
-    from datamix.project.manifest import read_manifest
     from datamix.sources.readers.geneformer_dictionaries import read_geneformer_dictionaries
 
     entry = read_manifest(layout.root).dataset(dataset_id)

@@ -16,6 +16,7 @@ from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.files import read_json, sha256
 from datamix.project.layout import Layout
 from datamix.project.profile import Profile
+from datamix.publishing.front_matter import read_front_matter
 
 
 @cache
@@ -37,6 +38,11 @@ class Results:
         The datasets that the notebook reads, directly or through models; those of the profile when not given.
     root
         The project's folder; found from the current folder upwards when not given.
+
+    Raises
+    ------
+    NotInProfileError
+        If the profile lacks what the notebook's header says it needs.
     """
 
     def __init__(
@@ -45,6 +51,9 @@ class Results:
         self.layout = Layout.of(profile, root)
         self.notebook = notebook
         self._reads = self.profile.datasets if reads is None else tuple(reads)
+        script = self.root / "notebooks" / f"{notebook}.py"
+        if script.is_file():
+            read_front_matter(script).require(self.profile)
 
     @property
     def profile(self) -> Profile:
@@ -71,18 +80,10 @@ class Results:
         """List the mixtures on a baseline in the column order of Figure 2A."""
         return list_mixtures(self.profile, baseline)
 
-    def require_baseline(self, baseline: str) -> None:
-        """End the notebook here, without failing, where the profile has no such baseline.
-
-        Raises
-        ------
-        NotInProfileError
-            With the reason that the profile gives under `missing`.
-        """
-        if baseline not in self.profile.baselines:
-            reason = self.profile.missing.get(f"{baseline}_baseline", "")
-            msg = f"Profile {self.profile.name} has no {baseline} baseline. {reason}".strip()
-            raise NotInProfileError(msg)
+    @property
+    def baselines(self) -> list[str]:
+        """The baselines in the profile's order; the paper's first is blood, its second the atlas."""
+        return list(self.profile.baselines)
 
     def scores(self, baseline: str) -> pd.DataFrame:
         """Read the reconstruction scores of a baseline, a row a (mixture, seed, evaluation, cell)."""

@@ -11,9 +11,7 @@ own, which stays until its last block has been taken and is then removed by the 
 
 import importlib
 import inspect
-import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from datamix.project.errors import DatamixError
@@ -72,23 +70,11 @@ def reader(name: str, *, options: Mapping[str, Any], dataset_id: str) -> Callabl
     return read
 
 
-def reader_sources(dataset_id: str, manifest: Manifest) -> list[str]:
-    """Return the paths of the modules that read a dataset and its gene table: what it gives is stale when they change.
+def reader_code(dataset_id: str, manifest: Manifest) -> list[str]:
+    """Name the functions that read a dataset and its gene table, as entries of `datamix.project.fingerprint`.
 
-    They are relative to the working folder where they lie below it. An unknown reader has none.
+    An unknown reader has none: `reader` says so, when it is asked for.
     """
     dataset = manifest.dataset(dataset_id)
     readers = [dataset.reader, *([manifest.dataset(dataset.gene_table).reader] if dataset.gene_table else [])]
-    package = Path(__file__).parents[1]
-    pending = [READERS[name].split(":")[0] for name in readers if name in READERS]
-    found: set[Path] = set()
-    while pending:
-        path = package.parent.joinpath(*pending.pop().split(".")).with_suffix(".py")
-        if path.is_file() and path not in found:
-            found.add(path)
-            text = path.read_text("utf-8")
-            pending += re.findall(r"^\s*from (datamix\.sources\.[\w.]+) import", text, flags=re.MULTILINE)
-            modules = re.findall(r"^\s*from (datamix\.sources\.\w+) import (\w+)", text, flags=re.MULTILINE)
-            pending += [f"{folder}.{module}" for folder, module in modules]
-    here = Path.cwd()
-    return sorted(str(path.relative_to(here) if path.is_relative_to(here) else path) for path in found)
+    return sorted({READERS[name] for name in readers if name in READERS})

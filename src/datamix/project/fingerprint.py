@@ -22,6 +22,7 @@ PACKAGE = Path(__file__).parents[1]
 DECIDES_NOTHING = (
     "datamix.project.errors",
     "datamix.project.progress",
+    "datamix.project.locks",
     "datamix.project.provenance",
     "datamix.project.fingerprint",
     "datamix.project.syntax",

@@ -27,6 +27,7 @@ from datamix.project.manifest import Dataset, Manifest
 from datamix.project.profile import QC, Profile
 from datamix.project.progress import progress
 from datamix.sources.formats.cell_labels import NOT_LABELLED
+from datamix.sources.formats.raw_counts import require_counts
 from datamix.sources.registry import reader, reader_sources
 
 _FIXED_MB = 300
@@ -199,7 +200,8 @@ def _filter(
     counts = sparse.csr_matrix(block.X, dtype=np.float32)
     _require_same_genes(block.var_names.equals(genes.source), dataset_id=dataset_id)
     if raw:
-        _require_raw(counts, block, dataset_id=dataset_id, files=files)
+        where = f"{dataset_id} ({', '.join(files) or 'no files'})"
+        require_counts(counts, cells=block.obs_names, genes=block.var_names, where=where)
     _require_unique(block.obs_names, dataset_id=dataset_id)
     total = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
     mito = np.asarray(counts[:, np.flatnonzero(genes.mito)].sum(axis=1, dtype=np.float64)).ravel()
@@ -227,20 +229,6 @@ def _filter(
     }
     var = pd.DataFrame({"symbol": genes.symbols}, index=pd.Index(genes.genes, dtype=object))
     return ad.AnnData(chosen, obs=obs.iloc[kept].copy(), var=var, uns={"facts": json.dumps(facts)})
-
-
-def _require_raw(counts: sparse.csr_matrix, block: ad.AnnData, *, dataset_id: str, files: Mapping[str, Path]) -> None:
-    values = counts.data
-    wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0) & (values == np.floor(values))))
-    if len(wrong):
-        entry = int(wrong[0])
-        cell = block.obs_names[int(np.searchsorted(counts.indptr, entry, side="right")) - 1]
-        gene = block.var_names[counts.indices[entry]]
-        msg = (
-            f"{dataset_id} ({', '.join(files) or 'no files'}): cell '{cell}' has {values[entry]:g} of gene '{gene}'. "
-            "Expected raw counts, whole numbers from 0 up; these look normalised or log-transformed."
-        )
-        raise DatamixError(msg, fix="take the file that holds raw counts")
 
 
 def _require_same_genes(same: bool, *, dataset_id: str) -> None:  # noqa: FBT001

@@ -301,9 +301,9 @@ def _write_counts(group: h5py.Group, parts: Sequence[Path], *, shape: tuple[int,
     group.create_dataset("indptr", data=np.concatenate([[0], np.cumsum(lengths)]).astype(index_type), **_STORAGE)
 
 
-def _slabs(pieces: Iterable[NDArray[Any]], *, chunks: int = 16) -> Iterator[NDArray[Any]]:
-    """Cut a series of arrays anew, into pieces of so many chunks; the last may be shorter."""
-    size, waiting = chunks * _CHUNK, np.empty(0)
+def _slabs(pieces: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """Cut a series of arrays anew, into pieces of 16 chunks; the last may be shorter."""
+    size, waiting = 16 * _CHUNK, np.empty(0)
     for piece in pieces:
         waiting = np.concatenate([waiting, piece]) if len(waiting) else piece
         whole = len(waiting) // size * size

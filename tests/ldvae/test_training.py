@@ -111,8 +111,8 @@ def test_a_missing_model_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda a: ad.AnnData(a.X.log1p()), "raw counts, found .*normalised"),
-        (lambda a: ad.AnnData(-a.X), "raw counts, found -"),
+        (lambda a: ad.AnnData(a.X.log1p()), r"cell '0' has [\d.]+ of gene .*expected raw counts"),
+        (lambda a: ad.AnnData(-a.X), "cell '0' has -.*expected raw counts"),
         (lambda a: ad.AnnData(a.X.toarray()), "CSR matrix of raw counts, found ndarray"),
         (lambda a: ad.AnnData(a.X.tocsc()), "CSR matrix of raw counts, found csc_matrix"),
         (lambda a: a[:5].copy(), "at least 10 cells and 2 genes, found 5 × 60"),

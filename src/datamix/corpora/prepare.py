@@ -28,6 +28,7 @@ from datamix.project.manifest import Dataset, Manifest
 from datamix.project.profile import QC, Profile
 from datamix.project.progress import progress
 from datamix.sources.formats.cell_labels import NOT_LABELLED
+from datamix.sources.formats.raw_counts import require_counts
 from datamix.sources.registry import reader, reader_code
 
 _FIXED_MB = 300
@@ -206,7 +207,8 @@ def _filter(
     counts = sparse.csr_matrix(block.X, dtype=np.float32)
     _require_same_genes(block.var_names.equals(genes.source), dataset_id=dataset_id)
     if raw:
-        _require_raw(counts, block, dataset_id=dataset_id, files=files)
+        where = f"{dataset_id} ({', '.join(files) or 'no files'})"
+        require_counts(counts, cells=block.obs_names, genes=block.var_names, where=where)
     _require_unique(block.obs_names, dataset_id=dataset_id)
     total = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
     mito = np.asarray(counts[:, np.flatnonzero(genes.mito)].sum(axis=1, dtype=np.float64)).ravel()
@@ -234,20 +236,6 @@ def _filter(
     }
     var = pd.DataFrame({"symbol": genes.symbols}, index=pd.Index(genes.genes, dtype=object))
     return ad.AnnData(chosen, obs=obs.iloc[kept].copy(), var=var, uns={"facts": json.dumps(facts)})
-
-
-def _require_raw(counts: sparse.csr_matrix, block: ad.AnnData, *, dataset_id: str, files: Mapping[str, Path]) -> None:
-    values = counts.data
-    wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0) & (values == np.floor(values))))
-    if len(wrong):
-        entry = int(wrong[0])
-        cell = block.obs_names[int(np.searchsorted(counts.indptr, entry, side="right")) - 1]
-        gene = block.var_names[counts.indices[entry]]
-        msg = (
-            f"{dataset_id} ({', '.join(files) or 'no files'}): cell '{cell}' has {values[entry]:g} of gene '{gene}'. "
-            "Expected raw counts, whole numbers from 0 up; these look normalised or log-transformed."
-        )
-        raise DatamixError(msg, fix="take the file that holds raw counts")
 
 
 def _require_same_genes(same: bool, *, dataset_id: str) -> None:  # noqa: FBT001
@@ -320,9 +308,9 @@ def _write_counts(group: h5py.Group, parts: Sequence[Path], *, shape: tuple[int,
     group.create_dataset("indptr", data=np.concatenate([[0], np.cumsum(lengths)]).astype(index_type), **_STORAGE)
 
 
-def _slabs(pieces: Iterable[NDArray[Any]], *, chunks: int = 16) -> Iterator[NDArray[Any]]:
-    """Cut a series of arrays anew, into pieces of so many chunks; the last may be shorter."""
-    size, waiting = chunks * _CHUNK, np.empty(0)
+def _slabs(pieces: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """Cut a series of arrays anew, into pieces of 16 chunks; the last may be shorter."""
+    size, waiting = 16 * _CHUNK, np.empty(0)
     for piece in pieces:
         waiting = np.concatenate([waiting, piece]) if len(waiting) else piece
         whole = len(waiting) // size * size

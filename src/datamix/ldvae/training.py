@@ -19,6 +19,7 @@ from datamix.ldvae.model import new_model, one_thread, quiet
 from datamix.project.errors import DatamixError
 from datamix.project.profile import Training
 from datamix.project.provenance import hardware
+from datamix.sources.formats.raw_counts import require_counts
 
 Progress = Callable[[int, int], None]
 """Called after each epoch with the epochs done and the epochs to do."""
@@ -215,12 +216,7 @@ def _check_counts(adata: ad.AnnData) -> None:
     if adata.n_obs < 10 or adata.n_vars < 2:
         msg = f"Training expects at least 10 cells and 2 genes, found {adata.n_obs} × {adata.n_vars}."
         raise DatamixError(msg, fix="give it more cells, or a larger set of genes")
-    for start in range(0, counts.nnz, 2**22):
-        values = counts.data[start : start + 2**22]
-        bad = (values < 0) | (values != np.floor(values))
-        if bad.any():
-            msg = f"Training expects raw counts, found {values[bad][0]:g}: these values are normalised."
-            raise DatamixError(msg, fix="give it the raw counts (often adata.raw.X or adata.layers['counts'])")
+    require_counts(counts, cells=adata.obs_names, genes=adata.var_names, where="Training cells")
     empty = np.asarray(counts.sum(axis=1)).ravel() == 0
     if empty.any():
         msg = (

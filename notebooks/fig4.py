@@ -111,13 +111,12 @@ save_panel(
 # ```
 
 # %% tags=["remove-cell"]
-additions = table[table["mixture"].str.contains("+", regex=False)]
-control = f"{baseline}+{baseline}"
-sets_added = additions[additions["mixture"] != control]
+control = next(m.name for m in mixtures if m.is_control)
+sets_added = table[table["mixture"].isin([m.name for m in mixtures if m.is_addition])]
 record("fig4.sets", table["source"].nunique(), unit="gene sets", results=results)
 record("fig4.gained", int((sets_added["verdict"] == "gained").sum()), unit="pairs", results=results)
 record("fig4.lost", int((sets_added["verdict"] == "lost").sum()), unit="pairs", results=results)
-in_control = additions[additions["mixture"] == control]["verdict"]
+in_control = table[table["mixture"] == control]["verdict"]
 record("fig4.control.gained", int((in_control == "gained").sum()), unit="gene sets", results=results)
 record("fig4.control.lost", int((in_control == "lost").sum()), unit="gene sets", results=results)
 record("fig4.added", sets_added["mixture"].nunique(), unit="mixtures", results=results)
@@ -177,9 +176,11 @@ recovered.style.format("{:.2f}", subset=["Area", "By chance"]).hide()
 # %%
 outside = next(e for e, of in results.profile.evaluations.items() if of.group == "out of distribution")
 summary = summarise(results.scores(baseline).query("evaluation == @outside"), mixtures)
-candidates = summary[(summary["group"] == "added") & (summary["mixture"] != control)].set_index("mixture")
+candidates = summary[summary["mixture"].isin([m.name for m in mixtures if m.is_addition])].set_index("mixture")
 driver = candidates["over_control"].idxmax()
-gains = gene_gains(results.gene_scores(baseline), evaluation=outside, mixture=driver, reference=control)
+gains = gene_gains(
+    results.gene_scores(baseline), evaluation=outside, mixture=driver, reference=candidates.loc[driver, "control"]
+)
 member = gene_sets.groupby("target")["source"].agg(", ".join)
 gains = gains.assign(symbol=symbols.loc[gains.index].to_numpy())
 gains["sets"] = gains["symbol"].map(member).fillna("")

@@ -59,18 +59,26 @@ save_panel(
 # ```{panel} 1a
 # ```
 #
-# Each of {val}`framework.baselines` baselines gives {val}`framework.mixtures` mixtures: the baseline alone, each added set alone, the baseline with each added set, and, as the control, the baseline with more of its own cells.
-# A training block holds {val}`framework.cells` cells.
+# Each of {val}`framework.baselines` baselines gives {val}`framework.mixtures` mixtures: the baseline alone, each added set alone, the baseline with each added set, and, as the control, the baseline with more of its own cells{val}`framework.controls`.
+# A training block holds {val}`framework.block`.
 
 # %% tags=["remove-cell"]
 cells = settings.cells if settings.cells == "all" else f"{settings.cells:,}"
 record("framework.cells", cells, unit="cells", results=results)
+block = "all cells that there are of its set" if settings.cells == "all" else f"{cells} cells"
+record("framework.block", block, unit="", results=results)
 record("framework.baselines", len(settings.baselines), unit="baselines", results=results)
-record("framework.mixtures", len(results.mixtures(next(iter(settings.baselines)))), unit="mixtures", results=results)
+mixtures = results.mixtures(next(iter(settings.baselines)))
+others = sum(m.group == "control" for m in mixtures)
+record("framework.mixtures", len(mixtures) - others, unit="mixtures", results=results)
+more = (
+    f"; and {others} such controls more, of the sizes of the added sets, where these are not a block" if others else ""
+)
+record("framework.controls", more, unit="", results=results)
 record("framework.evaluations", len(settings.evaluations), unit="sets", results=results)
 record("framework.seeds", len(settings.seeds), unit="seeds", results=results)
 record("framework.epochs", settings.training.max_epochs, unit="epochs", published=250, results=results)
-models = len(settings.baselines) * len(settings.seeds) * len(results.mixtures(next(iter(settings.baselines))))
+models = sum(len(settings.seeds) * len(results.mixtures(baseline)) for baseline in settings.baselines)
 record("framework.models", models, unit="models", results=results)
 record("framework.n_top_genes", settings.scoring.n_top_genes, unit="genes", results=results)
 

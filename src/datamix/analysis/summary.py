@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from datamix.analysis.bootstrap import _bootstrap, _cube
-from datamix.corpora.mixtures import Mixture
+from datamix.corpora.mixtures import Mixture, control_of
 
 
 def summarise(
@@ -30,10 +30,10 @@ def summarise(
     Returns
     -------
     A row a (evaluation, mixture): `median`, `low`, `high`; `gain`, `gain_low`, `gain_high` (over the baseline);
-    `over_control`, `over_control_low`, `over_control_high` (over the control, the baseline with more of its own cells);
-    `log2_fold_change` (of the same; NaN where either is not above zero); `mean` (over cells, averaged over
-    seeds); `seed_range` (largest minus smallest median of a seed); `seeds`, `cells`, `without_value`; and `group`,
-    `added` of the mixture.
+    `over_control`, `over_control_low`, `over_control_high` (over `control`, the baseline with as many more of its own
+    cells: `datamix.corpora.mixtures.control_of`); `log2_fold_change` (against the baseline; NaN where either is not
+    above zero); `mean` (over cells, averaged over seeds); `seed_range` (largest minus smallest median of a seed);
+    `seeds`, `cells`, `without_value`; and `group`, `added` of the mixture.
     """
     rows = []
     for evaluation, table in scores.groupby("evaluation", sort=False):
@@ -42,8 +42,8 @@ def summarise(
         resampled = _bootstrap(cube, resamples=resamples)
         low, high = np.nanpercentile(resampled, [2.5, 97.5], axis=0)
         gain_low, gain_high = np.nanpercentile(resampled - resampled[:, :1], [2.5, 97.5], axis=0)
-        control = next(i for i, mixture in enumerate(mixtures) if mixture.added == mixture.baseline)
-        over_low, over_high = np.nanpercentile(resampled - resampled[:, [control]], [2.5, 97.5], axis=0)
+        control = [names.index(control_of(mixtures, name).name) for name in names]
+        over_low, over_high = np.nanpercentile(resampled - resampled[:, control], [2.5, 97.5], axis=0)
         base = per_seed[0].mean()
         for i, mixture in enumerate(mixtures):
             median = per_seed[i].mean()
@@ -59,9 +59,10 @@ def summarise(
                     "gain": median - base,
                     "gain_low": gain_low[i],
                     "gain_high": gain_high[i],
-                    "over_control": median - per_seed[control].mean(),
+                    "over_control": median - per_seed[control[i]].mean(),
                     "over_control_low": over_low[i],
                     "over_control_high": over_high[i],
+                    "control": names[control[i]],
                     "mean": np.nanmean(cube[i], axis=1).mean(),
                     "seed_range": np.ptp(per_seed[i]),
                     "log2_fold_change": np.log2(median / base) if min(median, base) > 0 else np.nan,

@@ -1,5 +1,6 @@
 """Embedding uniqueness of all mixtures, with intervals over cells and seeds, beside the seed-to-seed band (ours)."""
 
+from collections.abc import Mapping
 from itertools import permutations
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from datamix.analysis.latent_spaces import linear_cka, neighbour_overlap, procrustes, unpredicted
 from datamix.corpora.mixtures import Mixture
 from datamix.project.errors import NotInProfileError
+from datamix.project.mixture_names import read_name
 
 Array = npt.NDArray[np.floating]
 Model = tuple[str, int]
@@ -17,7 +19,9 @@ Model = tuple[str, int]
 _RESAMPLES_AT_A_TIME = 50
 
 
-def compare_mixtures(latents: pd.DataFrame, *, resamples: int = 500, seed: int = 0) -> pd.DataFrame:
+def compare_mixtures(
+    latents: pd.DataFrame, *, controls: Mapping[str, str] | None = None, resamples: int = 500, seed: int = 0
+) -> pd.DataFrame:
     """Measure the uniqueness of each mixture's latent space, given each other one's.
 
     Two mixtures are compared through models of different seeds only, as a mixture is with itself: models of the same
@@ -27,6 +31,9 @@ def compare_mixtures(latents: pd.DataFrame, *, resamples: int = 500, seed: int =
     ----------
     latents
         A row a (seed, mixture, evaluation, cell), with `z_0`, `z_1` …; two seeds or more, the same cells in all.
+    controls
+        The control that each mixture is held against, by name, as `datamix.corpora.mixtures.controls_of` gives it;
+        without it, the published one for all.
     resamples
         Bootstrap draws, over cells and pairs of seeds, the same cells for every pair of models.
     seed
@@ -42,8 +49,8 @@ def compare_mixtures(latents: pd.DataFrame, *, resamples: int = 500, seed: int =
     - `beyond`: how far `uniqueness` lies above `band_high`; `beyond_low`, `beyond_high`, its 95 % interval, cell by
       cell paired;
     - `differs`: whether `beyond_low` is above zero. A difference within the band is called none;
-    - `over_control`, `over_control_low`, `over_control_high`: `uniqueness` less that of the control (the baseline with
-      more of its own cells) given `known`; NaN where there is no control;
+    - `over_control`, `over_control_low`, `over_control_high`: `uniqueness` less that of `control` (the baseline
+      with as many more of its own cells) given `known`; NaN where there is none;
     - `seeds`, `cells`.
 
     Raises
@@ -56,7 +63,9 @@ def compare_mixtures(latents: pd.DataFrame, *, resamples: int = 500, seed: int =
         msg = "Latent spaces are compared with those of the same mixture trained again; this profile has one seed."
         raise NotInProfileError(msg, fix="give the profile two seeds or more")
     names = latents["mixture"].unique().tolist()
-    control = next((name for name in names if name.count("+") == 1 and len(set(name.split("+"))) == 1), None)
+    if controls is None:
+        published = next((n for n in names if (name := read_name(n)).added == name.first and name.cells is None), None)
+        controls = dict.fromkeys(names, published) if published else {}
     pairs = list(permutations(seeds, 2))
     tables = []
     for evaluation, table in latents.groupby("evaluation", sort=False):
@@ -70,6 +79,7 @@ def compare_mixtures(latents: pd.DataFrame, *, resamples: int = 500, seed: int =
         for known, new in drawn:
             both = np.hstack([drawn[known, known], drawn[new, new]])
             beyond = mean[known, new] - both.max(axis=1)
+            control = controls.get(new)
             over = mean[known, new] - mean[known, control] if control else np.full(resamples + 1, np.nan)
             row = {
                 "evaluation": evaluation,
@@ -80,6 +90,7 @@ def compare_mixtures(latents: pd.DataFrame, *, resamples: int = 500, seed: int =
                 "band_high": both[0].max(),
                 **_interval("beyond", beyond),
                 **_interval("over_control", over),
+                "control": control,
             }
             tables.append(row | {"differs": row["beyond_low"] > 0, "seeds": len(seeds), "cells": cells})
     found = pd.DataFrame(tables)

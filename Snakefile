@@ -103,7 +103,7 @@ rule corpus:
     params:
         made_from=lambda w: steps.corpus(w.dataset, manifest),
         # Which training corpora there are, the input says, of the one corpus that needs them.
-        settings=lambda w: steps.settings("prepare", profile, without=["baselines", "added"]),
+        settings=lambda w: steps.settings("prepare", profile, without=["baselines", "added", "evaluations"]),
     resources:
         **needed("corpus"),
     shell:

@@ -27,7 +27,7 @@ Progress = Callable[[int, int], None]
 _PACKAGES = ("anndata", "datamix", "lightning", "numpy", "scipy", "scvi-tools", "torch")
 
 
-def train(adata: ad.AnnData, *, seed: int, settings: Training, progress: Progress | None = None) -> LinearSCVI:
+def train(adata: ad.AnnData, *, seed: int, settings: Training) -> LinearSCVI:
     """Train an LDVAE on raw counts.
 
     The model is scvi-tools' `LinearSCVI` with its defaults beyond `settings`: encoder on log(1 + x) with hidden layers
@@ -45,8 +45,6 @@ def train(adata: ad.AnnData, *, seed: int, settings: Training, progress: Progres
         Decides initial weights, the split, the order of the cells and the posterior samples.
     settings
         Epochs, learning rate and so on; `settings.trainer` chooses `LinearSCVI.train` or the fast trainer.
-    progress
-        Called after each epoch.
 
     Returns
     -------
@@ -61,7 +59,7 @@ def train(adata: ad.AnnData, *, seed: int, settings: Training, progress: Progres
     ----------
     Svensson et al. 2020, doi:10.1093/bioinformatics/btaa169.
     """
-    ((_, model),) = train_together([""], lambda _: adata, seed=seed, settings=settings, progress=progress)
+    ((_, model),) = train_together([""], lambda _: adata, seed=seed, settings=settings)
     model.adata.X = adata.X
     return model
 
@@ -72,7 +70,6 @@ def train_together(
     *,
     seed: int,
     settings: Training,
-    progress: Progress | None = None,
     say: Callable[[str], None] = print,
 ) -> Iterator[tuple[str, LinearSCVI]]:
     """Train several LDVAEs: on a GPU as one stacked model, otherwise one after another.
@@ -91,8 +88,6 @@ def train_together(
         and again where an attempt failed, and they are not kept: at any time the host holds those of one model.
     seed, settings
         As in `train`, for every model alike.
-    progress
-        Called after each epoch of what is trained together.
     say
         Called with a line where fewer models are trained together than asked for.
 
@@ -114,11 +109,11 @@ def train_together(
         new = (_new_checked(read(name), seed=seed, settings=settings) for name in group)
         with one_thread(), quiet():
             if together and stacked_on:
-                models = _fit_stacked(new, seed=seed, settings=settings, device=stacked_on, progress=progress)
+                models = _fit_stacked(new, seed=seed, settings=settings, device=stacked_on)
             else:
                 fit = fast_training.fit if settings.trainer == "fast" else fit_stock
                 models = list(new)
-                fit(models[0], settings=settings, progress=progress)
+                fit(models[0], settings=settings)
                 stacked_training.drop_counts(models[0])
         if not models:
             together //= 2
@@ -140,12 +135,10 @@ def stacking_device() -> torch.device | None:
     return torch.device("cuda") if torch.cuda.is_available() else None
 
 
-def _fit_stacked(
-    new: Iterator[LinearSCVI], *, seed: int, settings: Training, device: torch.device, progress: Progress | None
-) -> list[LinearSCVI]:
+def _fit_stacked(new: Iterator[LinearSCVI], *, seed: int, settings: Training, device: torch.device) -> list[LinearSCVI]:
     """Train models as one; none come back where the memory of the device does not hold them."""
     try:
-        return stacked_training.fit(new, seed=seed, settings=settings, device=device, progress=progress)
+        return stacked_training.fit(new, seed=seed, settings=settings, device=device)
     except torch.cuda.OutOfMemoryError:
         pass
     # Only now, with the error gone, does nothing hold what was on the device.

@@ -19,7 +19,8 @@ export MKL_NUM_THREADS ?= 1
 export NUMBA_NUM_THREADS ?= 1
 
 BIN := .venv/bin
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE)
+# Not Snakemake's lock, which a killed run leaves behind: the Snakefile holds one that ends with its process.
+SNAKEMAKE := $(BIN)/python -m snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE)
 SITE := results/$(PROFILE)/site/index.html
 
 .PHONY: book figure test test-machines lint record clean clean-all env bench record-bench bench-data bench-geneformer
@@ -44,7 +45,7 @@ test-machines: .venv/complete
 	@$(BIN)/python .ci/machines
 
 lint: .venv/complete
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 record: .venv/complete
 	@$(MAKE) --no-print-directory book PROFILE=$(PROFILE)

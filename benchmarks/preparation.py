@@ -110,7 +110,7 @@ def _write_project(root: Path, path: Path) -> None:
         "options": {"cell_type": "cell_type", "symbol": "symbol"},
         "access": "open",
         "licence": "MIT, as the project",
-        "citation": {"text": "Simulated by this project, src/datamix/benchmark_data.py"},
+        "citation": {"text": "Simulated by this project, benchmarks/preparation.py"},
         "files": [{"name": path.name, "steps": "make bench-data writes it"}],
     }
     profile = {

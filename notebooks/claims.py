@@ -1,5 +1,7 @@
 # ---
 # jupyter:
+#   datamix:
+#     reads: [scores, held_out, corpora, recorded/*/provenance.json]
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -41,7 +43,7 @@ from datamix.analysis.published_numbers import published_r2
 from datamix.publishing.values import record
 
 results = Results(profile, notebook="claims")
-baseline = "blood"
+baseline = results.baselines[0]
 scores = results.scores(baseline)
 held_out = results.held_out(baseline)
 trained = set(results.corpus_obs(results.profile.baselines[baseline].dataset)["cell_type"].astype(str))

@@ -1,5 +1,7 @@
 # ---
 # jupyter:
+#   datamix:
+#     reads: [scores, models, corpora, genes]
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -26,6 +28,7 @@ profile: str = "demo"  # which data and settings: demo | mini | paper, or the na
 # %%
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
+from datamix.analysis.shared_donors import about_donors
 from datamix.analysis.summary import by_cell_type, summarise
 from datamix.analysis.published_numbers import published_r2
 from datamix.publishing.values import record
@@ -33,7 +36,7 @@ from datamix.figures import labels
 from datamix.figures import reconstruction
 
 results = Results(profile, notebook="fig2")
-baseline = "blood"
+baseline = results.baselines[0]
 mixtures = results.mixtures(baseline)
 scores = results.scores(baseline)
 
@@ -102,6 +105,7 @@ for column in ("gain", "gain_low", "gain_high"):
 clear = additions[(additions["over_control_low"] > 0) | (additions["over_control_high"] < 0)]
 record("fig2.clear.up", int((clear["over_control"] > 0).sum()), unit="pairs", results=results)
 record("fig2.clear.down", int((clear["over_control"] < 0).sum()), unit="pairs", results=results)
+record("fig2.best.donors", about_donors(additions, results.profile), unit="", results=results)
 others = [f"“{label}”" for label in summary.loc[summary["group"] == "control", "mixture_label"].unique()]
 record(
     "fig2.control.others",
@@ -119,24 +123,24 @@ record("fig2.pairs", len(additions), unit="pairs", results=results)
 # A gain over the baseline that is no larger says nothing about composition, so each added set is held against a control of its size{val}`fig2.control.others`; [Training](training) lists which.
 #
 # Of {val}`fig2.pairs` pairs of an added set and an evaluation set, {val}`fig2.clear.up` lie above their control and {val}`fig2.clear.down` below it, by more than their interval.
-# Furthest above lies {val}`fig2.best.mixture` on {val}`fig2.best.evaluation`: the baseline has {val}`fig2.best.baseline:.2f`, this mixture {val}`fig2.best.median:.2f`, and the difference from its control, “{val}`fig2.best.control`”, is {val}`fig2.best.over_control:.3f` ({val}`fig2.best.over_control_low:.3f` to {val}`fig2.best.over_control_high:.3f`).
+# Furthest above lies {val}`fig2.best.mixture` on {val}`fig2.best.evaluation`: the baseline has {val}`fig2.best.baseline:.2f`, this mixture {val}`fig2.best.median:.2f`, and the difference from its control, “{val}`fig2.best.control`”, is {val}`fig2.best.over_control:.3f` ({val}`fig2.best.over_control_low:.3f` to {val}`fig2.best.over_control_high:.3f`).{val}`fig2.best.donors`
 # Furthest below lies {val}`fig2.worst.mixture` on {val}`fig2.worst.evaluation`, held against “{val}`fig2.worst.control`”, with {val}`fig2.worst.over_control:.3f` ({val}`fig2.worst.over_control_low:.3f` to {val}`fig2.worst.over_control_high:.3f`).
 #
 # ### Beside the published values
 #
-# A draft of the paper's heat map prints these values; whether they are means or medians over cells is not stated.
+# A draft of the paper's heat map prints these values; whether they are medians or means over cells is not stated, so that both of ours stand beside them.
 # They come from other cells than ours unless the profile is `paper`: compare the pattern, not the numbers.
 
 # %% tags=["hide-input"]
 beside = summary.assign(
     both=[
-        f"{m:.2f} ({p:.2f})" if p == p else f"{m:.2f} (–)"
-        for m, p in zip(summary["median"], summary["published"], strict=True)
+        f"{m:.2f} / {mean:.2f} ({p:.2f})" if p == p else f"{m:.2f} / {mean:.2f} (–)"
+        for m, mean, p in zip(summary["median"], summary["mean"], summary["published"], strict=True)
     ]
 )
 beside = beside.pivot(index="mixture_label", columns="evaluation_label", values="both")
 beside = beside.reindex(index=summary["mixture_label"].unique(), columns=summary["evaluation_label"].unique())
-beside.rename_axis(index=None, columns="ours (published)")
+beside.rename_axis(index=None, columns="our median / mean (published)")
 
 # %% [markdown]
 # ## Cell by cell type

@@ -1,5 +1,8 @@
 # ---
 # jupyter:
+#   datamix:
+#     reads: [latents]
+#     needs: {seeds: 2}
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -37,7 +40,7 @@ from datamix.publishing.results import Results
 from datamix.publishing.values import record
 
 results = Results(profile, notebook="fig3")
-baseline = "blood"
+baseline = results.baselines[0]
 mixtures = results.mixtures(baseline)
 latents = results.latents(baseline)
 

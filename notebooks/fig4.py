@@ -1,5 +1,8 @@
 # ---
 # jupyter:
+#   datamix:
+#     reads: [scores, models, genes, gene_sets, gene_scores]
+#     needs: {groups: [out of distribution], gene_sets: true}
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -38,7 +41,7 @@ from datamix.analysis.summary import summarise
 from datamix.publishing.values import record
 
 results = Results(profile, notebook="fig4")
-baseline = "blood"
+baseline = results.baselines[0]
 mixtures = results.mixtures(baseline)
 seeds = results.profile.seeds
 gene_sets = results.gene_sets()

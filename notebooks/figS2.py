@@ -1,5 +1,8 @@
 # ---
 # jupyter:
+#   datamix:
+#     reads: [scores]
+#     needs: {seeds: 2}
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -32,7 +35,7 @@ from datamix.analysis.summary import seed_medians, seed_pairs
 from datamix.publishing.values import record
 
 results = Results(profile, notebook="figS2")
-baseline = "blood"
+baseline = results.baselines[0]
 
 # %%
 scores = results.scores(baseline)

@@ -1,5 +1,8 @@
 # ---
 # jupyter:
+#   datamix:
+#     reads: [scores]
+#     needs: {baselines: 2}
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -32,8 +35,7 @@ from datamix.analysis.summary import by_cell_type, summarise
 from datamix.publishing.values import record
 
 results = Results(profile, notebook="figS4")
-baseline = "atlas"
-results.require_baseline(baseline)
+baseline = results.baselines[1]
 
 # %%
 mixtures = results.mixtures(baseline)
@@ -64,7 +66,7 @@ record("figS4.best.control", best["control_label"], unit="", results=results)
 record("figS4.best.evaluation", best["evaluation_label"], unit="", results=results)
 for column in ("over_control", "over_control_low", "over_control_high"):
     record(f"figS4.best.{column}", best[column], unit="median R²", results=results)
-blood = summarise(results.scores("blood"), results.mixtures("blood"))
+blood = summarise(results.scores(results.baselines[0]), results.mixtures(results.baselines[0]))
 starts = [table[table["group"] == "baseline"].set_index("evaluation")["median"] for table in (blood, summary)]
 change = (starts[1] - starts[0]).rename(lambda e: results.profile.evaluations[e].label)
 record("figS4.start.evaluation", change.abs().idxmax(), unit="", results=results)

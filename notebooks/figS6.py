@@ -1,5 +1,8 @@
 # ---
 # jupyter:
+#   datamix:
+#     reads: [scores]
+#     needs: {baselines: 2, seeds: 2}
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -32,9 +35,7 @@ from datamix.analysis.summary import seed_medians, seed_pairs
 from datamix.publishing.values import record
 
 results = Results(profile, notebook="figS6")
-baseline = "atlas"
-
-results.require_baseline(baseline)
+baseline = results.baselines[1]
 
 # %%
 scores = results.scores(baseline)

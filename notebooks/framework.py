@@ -1,5 +1,7 @@
 # ---
 # jupyter:
+#   datamix:
+#     reads: [data_manifest.yaml]
 #   jupytext:
 #     text_representation:
 #       extension: .py

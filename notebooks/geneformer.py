@@ -1,5 +1,8 @@
 # ---
 # jupyter:
+#   datamix:
+#     reads: [geneformer, scores]
+#     needs: {geneformer: true}
 #   jupytext:
 #     text_representation:
 #       extension: .py

@@ -1,5 +1,7 @@
 # ---
 # jupyter:
+#   datamix:
+#     reads: [results/bench/*.json, recorded/bench/*.json, config/paper.yaml]
 #   jupytext:
 #     text_representation:
 #       extension: .py

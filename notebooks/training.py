@@ -1,5 +1,7 @@
 # ---
 # jupyter:
+#   datamix:
+#     reads: [models]
 #   jupytext:
 #     text_representation:
 #       extension: .py

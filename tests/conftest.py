@@ -13,6 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from datamix.figures import style
 from datamix.project.profile import Profile, read_profile
+from datamix.publishing.outputs import declare_outputs
 from datamix.publishing.panels import save_panel
 from datamix.publishing.values import Values, record
 
@@ -122,3 +123,4 @@ def _run_notebook(run: Run) -> None:
     path = run.folder / "notebooks" / "fig2.ipynb"
     path.parent.mkdir()
     nbformat.write(notebook, path)
+    declare_outputs(run.folder, "fig2", before={})

@@ -18,7 +18,9 @@ from sphinx.writers.html5 import HTML5Translator
 from datamix.project.errors import DatamixError
 from datamix.project.manifest import read_manifest
 from datamix.project.profile import read_profile
+from datamix.publishing.outputs import panels_made
 from datamix.publishing.pages import datasets_table, figure_html, mathml, missing_list, read_panel
+from datamix.publishing.site import list_notebooks
 from datamix.publishing.values import Values
 
 logger = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ class Val(SphinxRole):
         for path in (folder / "values").glob("*.json"):
             self.env.note_dependency(str(path))
         try:
-            text = Values.read(folder).quote(self.text)
+            text = Values.read(folder, notebooks=list_notebooks(folder.parent.parent)).quote(self.text)
         except DatamixError as error:
             logger.warning("{val}: %s", error, location=self.get_location(), type="datamix", subtype="val")
             text = f"⚠ {self.text}"
@@ -58,7 +60,7 @@ class Panel(SphinxDirective):
         name = self.arguments[0]
         folder = results_folder(self.env)
         try:
-            described = read_panel(folder, name)
+            described = read_panel(folder, name, made=panels_made(folder, list_notebooks(folder.parent.parent)))
         except DatamixError as error:
             logger.warning("{panel}: %s", error, location=self.get_location(), type="datamix", subtype="panel")
             return []

@@ -1,7 +1,9 @@
 """The command `datamix`. Each command imports what it needs when it runs, so that help is quick."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +21,8 @@ class _Group(TyperGroup):
     """Shows problems that the user can mend as a message, without traceback, and exits with 1."""
 
     def invoke(self, ctx: Any) -> Any:
+        if named := os.environ.get("DATAMIX_ROOT"):  # absolute, since notebooks run in the project's folder
+            os.environ["DATAMIX_ROOT"] = str(Path(named).absolute())
         try:
             return super().invoke(ctx)
         except DatamixError as error:
@@ -172,8 +176,11 @@ def train(baseline: str, seed: Seed, profile: ProfileName = "demo") -> None:
     """Train every mixture on a baseline with one seed; models that are finished are kept."""
     from datamix.ldvae.grid import train_baseline
     from datamix.project.layout import Layout
+    from datamix.project.locks import one_at_a_time
 
-    train_baseline(Layout.of(profile), baseline, seed=seed, say=typer.echo)
+    layout = Layout.of(profile)
+    with one_at_a_time(layout.lock(f"train-{baseline}-seed{seed}"), say=typer.echo):
+        train_baseline(layout, baseline, seed=seed, say=typer.echo)
 
 
 @app.command()
@@ -274,19 +281,24 @@ def collect_geneformer(profile: ProfileName = "demo") -> None:
 def notebook(name: str, profile: ProfileName = "demo") -> None:
     """Run a notebook headless."""
     from datamix.project.layout import Layout
+    from datamix.project.locks import one_at_a_time
     from datamix.publishing.notebook import run_notebook
 
     layout = Layout.of(profile)
-    typer.echo(f"{run_notebook(layout, name).relative_to(layout.root)}")
+    with one_at_a_time(layout.lock(f"notebook-{name}"), say=typer.echo):
+        typer.echo(f"{run_notebook(layout, name).relative_to(layout.root)}")
 
 
 @app.command()
 def site(profile: ProfileName = "demo") -> None:
     """Build the book of a profile from its executed notebooks."""
-    from datamix.project.profile import project_root
+    from datamix.project.layout import Layout
+    from datamix.project.locks import one_at_a_time
     from datamix.publishing.site import build_site
 
-    typer.echo(f"{build_site(profile).relative_to(project_root())}")
+    layout = Layout.of(profile)
+    with one_at_a_time(layout.lock("site"), say=typer.echo):
+        typer.echo(f"{build_site(profile).relative_to(layout.root)}")
 
 
 def _show(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

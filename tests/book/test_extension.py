@@ -49,7 +49,7 @@ def test_what_cannot_be_shown_fails_the_build(built):
         "{val}`fig2.aml.blod:.2f`": "no value 'fig2.aml.blod' .*near keys: fig2.aml.blood",
         "{val}`fig2.aml.blood:.2q`": "format '.2q' does not fit 0.3912",
         "{val}`fig2.cells|published`": "'fig2.cells' has no published value",
-        "```{panel} 7x\n```": "no panel 7x in .*saved are: 2a",
+        "```{panel} 7x\n```": "made panel 7x; they made: 2a",
         "$\\nosuchcommand$": "command .*nosuchcommand has no MathML",
         "$$\\left( x$$": "cannot be converted to MathML",
         "{cite}`nobody2020`": "nobody2020",

@@ -11,8 +11,9 @@ import pytest
 from small_project import write_manifest
 
 from datamix.corpora.fetch import fetch, unpack
+from datamix.corpora.inventory import local_files
 from datamix.project.errors import DatamixError
-from datamix.project.files import read_json
+from datamix.project.files import read_json, sha256
 from datamix.project.manifest import Dataset, read_manifest
 
 CONTENT = bytes(range(256)) * 1000
@@ -22,7 +23,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 class Server(http.server.BaseHTTPRequestHandler):
     """Serves CONTENT; by class attributes it honours ranges, breaks off, or changes the file."""
 
-    ranges, stop_after, etag, requests = True, None, '"one"', []
+    ranges, stop_after, etag, requests, content = True, None, '"one"', [], CONTENT
 
     def do_GET(self):
         wanted = self.headers.get("Range")
@@ -30,17 +31,23 @@ class Server(http.server.BaseHTTPRequestHandler):
         start = 0
         if wanted and self.ranges and self.headers.get("If-Range") == self.etag:
             start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            if start >= len(self.content):
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(self.content)}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+            self.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
         elif self.path == "/nothing":
             self.send_error(404)
             return
         else:
             self.send_response(200)
-        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.send_header("Content-Length", str(len(self.content) - start))
         self.send_header("ETag", self.etag)
         self.end_headers()
-        self.wfile.write(CONTENT[start : self.stop_after])
+        self.wfile.write(self.content[start : self.stop_after])
 
     def log_message(self, *_):
         pass
@@ -50,7 +57,13 @@ class Server(http.server.BaseHTTPRequestHandler):
 def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("DATAMIX_MIRROR", raising=False)
-    for name, value in {"ranges": True, "stop_after": None, "etag": '"one"', "requests": []}.items():
+    for name, value in {
+        "ranges": True,
+        "stop_after": None,
+        "etag": '"one"',
+        "requests": [],
+        "content": CONTENT,
+    }.items():
         monkeypatch.setattr(Server, name, value)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as running:
         threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
@@ -108,14 +121,70 @@ def test_download_starts_again_where_the_rest_cannot_be_had(tmp_path, server, mo
     assert get(tmp_path, url=f"{server}/a").read_bytes() == CONTENT
 
 
+def leave_part(root: Path, content: bytes) -> None:
+    folder = root / "data" / "a"
+    folder.mkdir(parents=True)
+    (folder / ".a.bin.part").write_bytes(content)
+    (folder / ".a.bin.part.version").write_text('"one"')
+
+
+@pytest.mark.parametrize("known", [{"bytes": len(CONTENT), "sha256": SHA256}, {}])
+def test_part_that_is_complete_is_the_file(tmp_path, server, known):
+    """Killed between the last byte and the move: the server has nothing beyond it (416)."""
+    leave_part(tmp_path, CONTENT)
+    path = get(tmp_path, url=f"{server}/a", **known)
+    assert path.read_bytes() == CONTENT
+    assert Server.requests == [f"bytes={len(CONTENT)}-"]
+    assert [p.name for p in path.parent.iterdir() if p.name != ".lock"] == ["a.bin"]
+
+
+def test_part_that_is_longer_than_the_file_is_started_again(tmp_path, server):
+    leave_part(tmp_path, CONTENT + b"more")
+    assert get(tmp_path, url=f"{server}/a").read_bytes() == CONTENT
+    assert Server.requests == [f"bytes={len(CONTENT) + 4}-", None]
+
+
+@pytest.mark.parametrize("known", [{"sha256": SHA256}, {"bytes": len(CONTENT)}, {}])
+@pytest.mark.parametrize("lies", [CONTENT[:-5], CONTENT + b"more"])
+def test_file_of_another_size_is_replaced(tmp_path, server, known, lies):
+    """By its hash or its size; or, where the manifest knows neither, as it was pinned."""
+    if not known:
+        get(tmp_path, url=f"{server}/a")
+    path = tmp_path / "data" / "a" / "a.bin"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(lies)
+    assert get(tmp_path, url=f"{server}/a", **known).read_bytes() == CONTENT
+
+
+def test_file_that_its_authors_replaced_by_one_of_another_size(tmp_path, server, monkeypatch):
+    """The pinned size is known, so that nothing has to come to see it, and what is there stays."""
+    path = get(tmp_path, url=f"{server}/a")
+    path.unlink()
+    monkeypatch.setattr(Server, "content", CONTENT * 2)
+    with pytest.raises(DatamixError, match=r"/a offers 512,000 bytes, expected 256,000: it is another file"):
+        get(tmp_path, url=f"{server}/a")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/a.bin", "ftp://127.0.0.1/a.bin", "doi:10.5281/zenodo.1/a.bin", "a.bin"])
+def test_scheme_that_cannot_be_downloaded_is_named(tmp_path, monkeypatch, url):
+    monkeypatch.delenv("DATAMIX_MIRROR", raising=False)
+    scheme = url.partition(":")[0]
+    with pytest.raises(DatamixError, match=rf"a\.bin of a has the url {url}: {scheme}: cannot be downloaded") as error:
+        get(tmp_path, url=url, sha256=SHA256)
+    assert str(tmp_path / "data" / "a" / "a.bin") in error.value.fix
+
+
 def test_other_content_is_refused_and_not_left(tmp_path, server):
-    with pytest.raises(DatamixError, match=rf"sha256 of a\.bin .* is not the expected {'0' * 64}.*was deleted"):
+    with pytest.raises(
+        DatamixError, match=rf"sha256 of a\.bin .* is {SHA256}, not the expected 0{{64}}\..*was deleted"
+    ):
         get(tmp_path, url=f"{server}/a", sha256="0" * 64)
     assert [p.name for p in (tmp_path / "data" / "a").iterdir() if p.name != ".lock"] == []
 
 
 def test_other_size_is_refused_before_it_is_downloaded(tmp_path, server):
-    with pytest.raises(DatamixError, match=r"offers 256,000 bytes, the manifest says 99"):
+    with pytest.raises(DatamixError, match=r"offers 256,000 bytes, expected 99"):
         get(tmp_path, url=f"{server}/a", bytes=99, sha256=SHA256)
 
 
@@ -136,6 +205,8 @@ def test_mirror_is_searched_by_content_before_the_network(tmp_path, monkeypatch,
         path = tmp_path / "mirror" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+    (tmp_path / "mirror" / "a link to nowhere").symlink_to("nowhere")
+    (tmp_path / "mirror" / "deep" / "a loop").symlink_to("a loop")
     monkeypatch.setenv("DATAMIX_MIRROR", str(tmp_path / "mirror"))
     root = tmp_path / "project"
     root.mkdir()
@@ -227,6 +298,34 @@ def test_archive_is_unpacked_beside(tmp_path, monkeypatch, make, name):
     path.replace(target)
     get(tmp_path, name=name, steps="by hand", unpack=True)
     assert (target.parent / f"{name}.unpacked" / "Data_X" / "Cells.csv").read_text() == "content"
+
+
+@pytest.mark.parametrize(("make", "name"), [(zipped, "a.zip"), (tarred, "a.tar.gz")])
+def test_new_release_of_an_archive_is_unpacked_anew(tmp_path, monkeypatch, make, name):
+    """The reader gets the content of the archive whose hash is recorded, and no file of an earlier release."""
+    monkeypatch.delenv("DATAMIX_MIRROR", raising=False)
+    folder = tmp_path / "data" / "a"
+    folder.mkdir(parents=True)
+    wanted = {"name": name, "steps": "by hand", "unpack": True}
+
+    def release(*names: str, fetched: bool = True) -> list[str]:
+        make(folder / name, list(names))
+        declared = dataset(tmp_path, **wanted, sha256=sha256(folder / name))
+        if fetched:
+            fetch("a", declared, root=tmp_path, say=lambda _: None)
+        paths, hashes = local_files("a", declared, root=tmp_path)
+        assert hashes == {name: sha256(folder / name)}
+        return sorted(p.name for p in paths[name].iterdir())
+
+    assert release("one", "kept") == ["kept", "one"]
+    with pytest.raises(DatamixError, match=rf"{name} of a is there, but .*{name}\.unpacked is not what it holds"):
+        release("two", "kept", fetched=False)
+    assert release("two", "kept") == ["kept", "two"]
+    (folder / f"{name}.unpacked" / "kept").unlink()
+    assert release("two", "kept") == ["kept", "two"]
+    said: list[str] = []
+    fetch("a", dataset(tmp_path, **wanted), root=tmp_path, say=said.append)
+    assert said == []
 
 
 def test_tar_that_ends_with_a_zip_is_a_tar(tmp_path):

@@ -1,12 +1,15 @@
+import gzip
 import os
 
 import pytest
 from small_project import cells, write_project
 
 from datamix.corpora import inventory
+from datamix.corpora.fetch import fetch
 from datamix.corpora.inventory import file_path, inspect, local_files, pin
 from datamix.corpora.planning import Use, require_files_by_hand, uses
 from datamix.project.errors import DatamixError
+from datamix.project.files import read_json
 from datamix.project.manifest import read_manifest
 from datamix.project.profile import read_profile
 
@@ -34,7 +37,7 @@ def test_states(project):
     path.write_bytes(whole[:-1] + b"?")
     assert only(project).state == "wrong sha256"
     path.write_bytes(whole + b"?")
-    assert only(project).state == "wrong sha256"
+    assert only(project).state == "too long"
     path.unlink()
     found = only(project)
     assert (found.state, found.sha256, found.bytes) == ("missing", None, len(whole))
@@ -45,6 +48,7 @@ def test_states(project):
     [
         (lambda b: b[:-10], r"a\.h5ad \(a\) has [\d,]+ bytes, the manifest says [\d,]+: it is not whole"),
         (lambda b: b[:-1] + b"?", r"sha256 of .*a\.h5ad \(a\) is [0-9a-f]{64}, expected [0-9a-f]{64}"),
+        (lambda b: b + b"?", r"a\.h5ad \(a\) has [\d,]+ bytes, the manifest says [\d,]+: it is another file"),
         (None, r"a\.h5ad \(a\) is missing"),
     ],
 )
@@ -81,6 +85,31 @@ def test_file_without_sha256_is_pinned_once(tmp_path):
     changed = only(root)
     assert changed.state == "wrong sha256"
     assert "pins.lock.json" in inventory.describe(changed)
+
+
+def test_data_that_cannot_be_written_are_read_and_their_hashes_kept_elsewhere(project_of_another, monkeypatch):
+    root = project_of_another(
+        lambda root: write_project(root, {"a": cells()}, files=[{"name": "a.h5ad", "steps": "x"}])
+    )
+    dataset = read_manifest(root).dataset("a")
+    (found,) = fetch("a", dataset, root=root, say=lambda _: None)
+    assert found.state == "present"
+    assert local_files("a", dataset, root=root)[1] == {"a.h5ad": found.sha256}
+    assert sorted(p.name for p in (root / "data").rglob("*")) == ["a", "a.h5ad"]
+    kept = root / "results" / ".data"
+    assert read_json(kept / "pins.lock.json")["a/a.h5ad"]["sha256"] == found.sha256
+    monkeypatch.setattr(inventory, "sha256", lambda path: pytest.fail(f"{path} is hashed again"))
+    assert only(root).state == "present"
+
+
+def test_what_is_lacking_in_data_that_cannot_be_written_is_named(project_of_another):
+    def prepare(root):
+        write_project(root, {"a": cells()}, files=[{"name": "b.gz", "steps": "x", "unpack": True}])
+        (root / "data" / "a" / "b.gz").write_bytes(gzip.compress(b"content"))
+
+    root = project_of_another(prepare)
+    with pytest.raises(DatamixError, match=r"b\.gz is to be brought to .*data/a and unpacked, but that cannot be wri"):
+        fetch("a", read_manifest(root).dataset("a"), root=root, say=lambda _: None)
 
 
 def test_uses_and_figures(project):

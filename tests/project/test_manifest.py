@@ -6,7 +6,7 @@ import yaml
 from datamix.project.errors import DatamixError
 from datamix.project.manifest import read_manifest
 from datamix.project.profile import read_profile
-from datamix.sources.registry import READERS, reader, reader_sources
+from datamix.sources.registry import READERS, reader, reader_code
 
 PROJECT = Path(__file__).parents[2]
 ENTRY = {
@@ -94,10 +94,20 @@ def test_manifest_is_frozen(tmp_path):
         dataset.title = "Another"
 
 
-def test_reader_sources_follow_imports():
-    sources = reader_sources("pbmc_donor_a", read_manifest(PROJECT))
-    assert {Path(s).stem for s in sources} == {"r_data", "r_objects", "cell_labels", "gene_table"}
-    assert all(Path(s).is_file() for s in sources)
+def test_a_dataset_names_its_own_readers_and_no_others():
+    assert reader_code("pbmc_donor_a", read_manifest(PROJECT)) == [
+        "datamix.sources.readers.gene_table:read_gene_table",
+        "datamix.sources.readers.r_data:read_r_data",
+    ]
+
+
+@pytest.mark.parametrize("words", [{"title": "Another"}, {"licence": "Another"}, {"citation": {"text": "A"}}])
+def test_words_for_readers_are_no_content(tmp_path, words):
+    entries = [ENTRY | {"notes": "One"}, ENTRY | words | {"notes": "Two", "source": "lab"}]
+    one, two = (read_manifest(written(tmp_path, **entry)).content_of("a") for entry in entries)
+    assert one == two
+    files = [{**ENTRY["files"][0], "sha256": "f" * 64}]
+    assert read_manifest(written(tmp_path, files=files)).content_of("a") != one
 
 
 def test_source_and_gene_table(tmp_path):
@@ -106,8 +116,8 @@ def test_source_and_gene_table(tmp_path):
     (tmp_path / "data_manifest.yaml").write_text(yaml.safe_dump({"datasets": entries}))
     manifest = read_manifest(tmp_path)
     assert (manifest.source_of("a"), manifest.source_of("t")) == ("lab", "t")
-    assert '"feature_id"' in manifest.gene_table_of("a")
-    assert manifest.gene_table_of("t") == ""
+    assert manifest.content_of("a")["gene_table"]["options"] == {"gene": "feature_id"}
+    assert manifest.content_of("t")["gene_table"] is None
 
 
 def test_every_reader_takes_the_options_of_its_datasets():

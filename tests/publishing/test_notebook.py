@@ -1,10 +1,14 @@
+import os
+
 import nbformat
 import pytest
 from small_project import cells, write_project
 
 from datamix.project.errors import DatamixError
+from datamix.project.files import read_json
 from datamix.project.layout import Layout
 from datamix.publishing.notebook import run_notebook
+from datamix.publishing.values import Values
 
 HEAD = '# %% [markdown]\n# # A question\n\n# %% tags=["parameters"]\nprofile: str = "demo"  # which\n\n# %%\n'
 
@@ -42,14 +46,14 @@ def test_a_failure_keeps_the_last_good_run_and_the_failed_one(layout):
     assert (path.parent / "one.failed.ipynb").is_file()
     write(layout, "print('mended')\n")
     run_notebook(layout, "one")
-    assert sorted(p.name for p in path.parent.iterdir()) == ["one.ipynb"]
+    assert sorted(p.name for p in path.parent.iterdir()) == ["one.ipynb", "one.json"]
 
 
 def test_what_the_profile_has_no_data_for_is_said_in_its_place(layout):
     write(
         layout,
-        "from datamix.publishing.results import Results\n"
-        "Results(profile, notebook='one').require_baseline('atlas')\n"
+        "from datamix.project.errors import NotInProfileError\n"
+        "raise NotInProfileError('no atlas baseline')\n"
         "# %% [markdown]\n# Never shown\n",
     )
     notebook = nbformat.read(run_notebook(layout, "one"), as_version=4)
@@ -58,6 +62,15 @@ def test_what_the_profile_has_no_data_for_is_said_in_its_place(layout):
     assert "Not in this profile" in text
     assert "no atlas baseline" in text
     assert "Never shown" not in text
+
+
+def test_values_of_an_earlier_run_do_not_survive(layout):
+    code = "from datamix.publishing.results import Results\nfrom datamix.publishing.values import record\n"
+    code += "record('one.{}', 1, unit='', results=Results(profile, notebook='one'))\n"
+    for key in ("old", "new"):
+        write(layout, code.format(key))
+        run_notebook(layout, "one")
+        assert list(Values.read(layout.folder)) == [f"one.{key}"]
 
 
 def test_unknown_notebook(layout):
@@ -85,3 +98,30 @@ def test_a_kernel_that_dies_at_its_start_is_started_again(layout, monkeypatch, d
     else:
         with pytest.raises(RuntimeError, match="Kernel died"):
             run_notebook(layout, "one")
+
+
+def test_an_unmet_need_is_said_before_anything_runs_and_what_was_made_before_goes(layout):
+    save = (
+        "import pandas as pd\nfrom datamix.figures import style\nfrom datamix.publishing.panels import save_panel\n"
+        "from datamix.publishing.results import Results\nfrom datamix.publishing.values import record\n"
+        "results = Results(profile, notebook='one', reads=[])\nrecord('one.a', 1, unit='', results=results)\n"
+        "fig, axes = style.figure(width=89, height=40)\n"
+        "save_panel(fig, '1a', data=pd.DataFrame({'x': [1]}), alt='A', caption='B', results=results)\n"
+    )
+    header = "# ---\n# jupyter:\n#   datamix: {needs: {seeds: 3}}\n# ---\n\n"
+    write(layout, save)
+    os.environ["DATAMIX_ROOT"] = str(layout.root)
+    try:
+        run_notebook(layout, "one")
+    finally:
+        del os.environ["DATAMIX_ROOT"]
+    outputs = layout.folder / "notebooks" / "one.json"
+    assert read_json(outputs) == {"panels": ["1a"], "values": ["one.a"]}
+    script = layout.root / "notebooks" / "one.py"
+    script.write_text(header + HEAD + "raise RuntimeError('never run')\n")
+    notebook = nbformat.read(run_notebook(layout, "one"), as_version=4)
+    assert [c.source.splitlines()[0] for c in notebook.cells] == ["# A question", ":::{admonition} Not in this profile"]
+    assert "Because it has 2 seeds, not 3 (profile tiny)." in notebook.cells[1].source
+    assert read_json(outputs) == {"panels": [], "values": []}
+    assert not list((layout.folder / "panels").iterdir())
+    assert not list((layout.folder / "values").iterdir())

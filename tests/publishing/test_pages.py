@@ -33,7 +33,7 @@ class Elements(HTMLParser):
 @pytest.fixture
 def panel(run):
     save_panel(draw(), "2a", data=TABLE, alt='R² of "blood" & <others>', caption="Caption.", results=run)
-    return read_panel(run.folder, "2a")
+    return read_panel(run.folder, "2a", made={"2a"})
 
 
 def parsed(panel, page, to_root):
@@ -80,15 +80,16 @@ def test_the_notebooks_page_is_linked_from_elsewhere_only(panel):
     assert "../notebooks/fig2.html" not in [a["href"] for a in parsed(panel, "notebooks/fig2", "../").all("a")]
 
 
-def test_an_unknown_panel_is_named_with_the_saved_ones(run, panel):
-    with pytest.raises(DatamixError, match=r"no panel 2b in .*panels; saved are: 2a"):
-        read_panel(run.folder, "2b")
+@pytest.mark.parametrize(("name", "made"), [("2b", {"2a", "2b"}), ("2a", {"2b", "3a"})])
+def test_a_panel_that_no_notebook_of_the_book_made_is_named_with_those_made(run, panel, name, made):
+    with pytest.raises(DatamixError, match=f"made panel {name}; they made: {', '.join(sorted(made))}"):
+        read_panel(run.folder, name, made=made)
 
 
 def test_a_panel_without_a_file_is_refused(run, panel):
     (run.folder / "panels" / "fig2a.csv").unlink()
     with pytest.raises(DatamixError, match=r"(?s)panel 2a lacks fig2a.csv .*make figure FIG=fig2 PROFILE=demo"):
-        read_panel(run.folder, "2a")
+        read_panel(run.folder, "2a", made={"2a"})
 
 
 def test_mathematics_is_mathml():

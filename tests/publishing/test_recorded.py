@@ -20,7 +20,14 @@ def root(tmp_path):
     score.score_baseline(layout, "blood", seed=0, say=str)
     collect_scores(layout)
     write_json(layout.folder / "values" / "fig2.json", {"fig2.cells": {"unit": "cells", "value": 150}})
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "_toc.yml").write_text("root: index\nchapters: [{file: notebooks/fig2}]\n")
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "fig2.py").write_text("from datamix.analysis.summary import summarise\n")
+    write_json(layout.folder / "notebooks" / "fig2.json", {"panels": ["2a", "3a"], "values": ["fig2.cells"]})
+    write_json(layout.folder / "values" / "gone.json", {"gone.cells": {"unit": "cells", "value": 1}})
     (layout.folder / "panels").mkdir()
+    (layout.folder / "panels" / "fig9a.csv").write_text("x\n1\n")  # of a notebook that is gone
     (layout.folder / "panels" / "fig2a.csv").write_text("x\n1\n")
     (layout.folder / "panels" / "fig3a.csv").write_text("x\n" + "1\n" * 100_000)  # a row a cell
     (tmp_path / ".gitignore").write_text("data/\nresults/\n")

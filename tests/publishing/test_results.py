@@ -21,10 +21,12 @@ def test_what_is_missing_names_the_command_that_makes_it(results, read):
         read(results)
 
 
-def test_values_of_an_earlier_run_do_not_survive(results):
-    record("one.old", 1, unit="", results=results)
+def test_results_in_a_console_write_nothing(results):
+    """Whatever notebook's name they are given."""
+    assert not (results.folder / "values").exists()
+    record("one.kept", 1, unit="", results=results)
     Results("tiny", notebook="one", root=results.root)
-    assert "one.old" not in Values.read(results.folder)
+    assert list(Values.read(results.folder)) == ["one.kept"]
 
 
 def test_datasets_are_those_the_notebook_reads(results):
@@ -35,10 +37,13 @@ def test_datasets_are_those_the_notebook_reads(results):
     assert results.corpus_record("a")["cells_kept"] == len(results.corpus_obs("a"))
 
 
-def test_a_baseline_that_is_not_there(results):
-    results.require_baseline("blood")
-    with pytest.raises(NotInProfileError, match="no atlas baseline"):
-        results.require_baseline("atlas")
+def test_a_notebook_that_needs_more_than_the_profile_has_says_so_by_hand_too(results):
+    script = results.root / "notebooks" / "two.py"
+    script.parent.mkdir()
+    script.write_text("# ---\n# jupyter:\n#   datamix: {needs: {baselines: 2}}\n# ---\n")
+    assert results.baselines == ["blood"]
+    with pytest.raises(NotInProfileError, match=r"Not in this profile, because it has one baseline, not 2"):
+        Results("tiny", notebook="two", root=results.root)
 
 
 def test_scores_are_of_one_baseline(results):

@@ -5,7 +5,8 @@ import os
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from datamix.corpora.inventory import (
@@ -13,13 +14,17 @@ from datamix.corpora.inventory import (
     copies,
     describe,
     inspect,
+    inspect_file,
+    is_unpacked,
+    known_bytes,
     known_sha256,
-    one_at_a_time,
+    note_unpacked,
     pin,
     unpacked_path,
 )
 from datamix.project.errors import DatamixError
-from datamix.project.files import replacing, sha256
+from datamix.project.files import is_read_only, replacing, sha256
+from datamix.project.locks import one_at_a_time
 from datamix.project.manifest import Dataset, File, read_manifest
 
 MIRRORS = "DATAMIX_MIRROR"
@@ -61,28 +66,56 @@ def fetch(dataset_id: str, dataset: Dataset, *, root: Path, say: Callable[[str],
 
 def _fetch(dataset_id: str, dataset: Dataset, *, root: Path, say: Callable[[str], None]) -> list[FileState]:
     by_hand: list[FileState] = []
-    for found in inspect(dataset_id, dataset, root=root):
-        file = found.file
-        if not found.usable:
-            expected = known_sha256(dataset_id, file, root=root)
-            copy = _find_in_mirrors(file, expected) or _find_elsewhere(found, expected, root=root)
-            if copy is not None:
-                _copy(copy, found.path)
-                say(f"{dataset_id}: {file.name} from {copy.parent}")
-            elif file.url is None:
-                by_hand.append(found)
-                continue
-            else:
-                _download(found, expected)
-                say(f"{dataset_id}: {file.name} downloaded")
-        if file.unpack and not unpacked_path(found.path).exists():
-            unpack(found.path, unpacked_path(found.path))
-            say(f"{dataset_id}: {file.name} unpacked")
+    for file in dataset.files:
+        found = inspect_file(dataset_id, file, root=root)
+        with _naming_read_only(found):
+            if not found.usable:
+                where = _get(found, root=root)
+                if where is None:
+                    by_hand.append(found)
+                    continue
+                say(f"{dataset_id}: {file.name} {where}")
+                found = inspect_file(dataset_id, file, root=root)
+            if file.unpack and found.usable and not is_unpacked(found):
+                unpack(found.path, unpacked_path(found.path))
+                note_unpacked(found.path, archive=found.sha256 or "")
+                say(f"{dataset_id}: {file.name} unpacked")
     if by_hand:
         wanted = "\n".join(f"  - {describe(f)} {f.file.steps}" for f in by_hand)
         msg = f"'{dataset_id}' ({dataset.access}) has files that cannot be downloaded by a program:\n{wanted}"
         raise DatamixError(msg, fix=f"get them, put them there, and run: datamix data fetch {dataset_id}")
-    return [pin(found, root=root) for found in inspect(dataset_id, dataset, root=root)]
+    states = [pin(found, root=root) for found in inspect(dataset_id, dataset, root=root)]
+    if wrong := [describe(found) for found in states if not found.usable]:
+        raise DatamixError("\n".join(wrong), fix="compare the source with data_manifest.yaml")
+    return states
+
+
+def _get(found: FileState, *, root: Path) -> str | None:
+    """Bring a file to its place, and say where from; None where no program can."""
+    expected = known_sha256(found.dataset, found.file, root=root)
+    copy = _find_in_mirrors(found.file, expected) or _find_elsewhere(found, expected, root=root)
+    if copy is not None:
+        _copy(copy, found.path)
+        return f"from {copy.parent}"
+    if found.file.url is None:
+        return None
+    size = known_bytes(found.dataset, found.file, root=root)
+    _download(found, found.file.url, expected=expected, size=size)
+    return "downloaded"
+
+
+@contextmanager
+def _naming_read_only(found: FileState) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if not is_read_only(error):
+            raise
+        folder = found.path.parent
+        msg = f"{found.file.name} is to be brought to {folder} and unpacked, but that cannot be written ({error})."
+        raise DatamixError(
+            msg, fix=f"let someone who may write there run: datamix data fetch {found.dataset}"
+        ) from error
 
 
 def unpack(archive: Path, target: Path) -> None:
@@ -109,6 +142,8 @@ def unpack(archive: Path, target: Path) -> None:
                 with gzip.open(archive) as source, beside.open("wb") as out:
                     shutil.copyfileobj(source, out, _CHUNK)
     except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
+        if isinstance(error, OSError) and is_read_only(error):
+            raise
         msg = f"{archive} cannot be unpacked ({type(error).__name__}: {error})."
         raise DatamixError(msg, fix="datamix data verify, then datamix data fetch") from error
 
@@ -129,9 +164,11 @@ def _find_in_mirrors(file: File, expected: str | None) -> Path | None:
             msg = f"{MIRRORS} names {folder}, which is not a folder."
             raise DatamixError(msg, fix=f"correct or unset {MIRRORS}")
         for path in sorted(Path(folder).rglob("*")):
-            # Hashing is slow, so the size (or, where it is not known, the name) is compared first.
+            # A link that leads nowhere is no file. Hashing is slow, so the size (or the name) is compared first.
+            if not path.is_file() or not os.access(path, os.R_OK):
+                continue
             same = path.stat().st_size == file.bytes if file.bytes is not None else path.name == file.name
-            if path.is_file() and same and sha256(path) == expected:
+            if same and sha256(path) == expected:
                 return path.resolve()
     return None
 
@@ -154,83 +191,81 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copyfile(source, beside)
 
 
-def _download(found: FileState, expected: str | None) -> None:
-    import pooch
+def _download(found: FileState, url: str, *, expected: str | None, size: int | None) -> None:
     import requests
 
-    file, path = found.file, found.path
-    assert file.url is not None
     again = f"datamix data fetch {found.dataset}"
-    pooch.get_logger().setLevel("WARNING")
-    web = file.url.startswith(("http://", "https://"))
+    scheme = url.partition(":")[0]
+    if scheme not in {"http", "https"}:
+        msg = f"{found.file.name} of {found.dataset} has the url {url}: {scheme}: cannot be downloaded, only http(s):."
+        fix = f"give its https address (most archives have one), or put the file at {found.path} yourself"
+        raise DatamixError(msg, fix=fix)
+    part = _part(found.path)
+    part.parent.mkdir(parents=True, exist_ok=True)
     try:
-        pooch.retrieve(
-            file.url,
-            known_hash=f"sha256:{expected}" if expected else None,
-            fname=path.name,
-            path=path.parent,
-            downloader=_Resuming(found) if web else pooch.core.choose_downloader(file.url, progressbar=True),
-        )
+        _go_on(part, url, name=found.file.name, size=size)
     except requests.RequestException as error:
-        have = _part(path).stat().st_size if _part(path).exists() else 0
+        have = part.stat().st_size if part.exists() else 0
         kept = f" {have:,} bytes are kept and will be gone on from." if have else ""
-        msg = f"Download of {file.name} from {file.url} failed ({type(error).__name__}: {error}).{kept}"
+        msg = f"Download of {found.file.name} from {url} failed ({type(error).__name__}: {error}).{kept}"
         raise DatamixError(msg, fix=f"check the network, then: {again}") from error
-    except ValueError as error:  # pooch: another hash; it has deleted what came
+    _version(part).unlink(missing_ok=True)
+    if expected is not None and (came := sha256(part)) != expected:
+        part.unlink()
         msg = (
-            f"sha256 of {file.name} from {file.url} is not the expected {expected}. What came was deleted. "
+            f"sha256 of {found.file.name} from {url} is {came}, not the expected {expected}. What came was deleted. "
             "The file may have been replaced by its authors, or damaged on the way."
         )
-        raise DatamixError(
-            msg, fix=f"{again}; if it fails the same way, compare the source with data_manifest.yaml"
-        ) from error
+        raise DatamixError(msg, fix=f"{again}; if it fails the same way, compare the source with data_manifest.yaml")
+    part.replace(found.path)
 
 
-class _Resuming:
-    """A downloader for pooch that goes on with what an earlier attempt left, if the server lets it."""
+def _go_on(part: Path, url: str, *, name: str, size: int | None) -> None:
+    """Download to `part`, from where an earlier attempt broke off if the server lets it."""
+    import requests
+    from tqdm import tqdm
 
-    def __init__(self, found: FileState) -> None:
-        self.found = found
-
-    def __call__(self, url: str, output_file: str, _pooch: object) -> None:
-        import requests
-        from tqdm import tqdm
-
-        part = _part(self.found.path)
-        version = part.with_name(f"{part.name}.version")
-        # The server sends the rest only if the file is still the one that the first part came from.
-        have = part.stat().st_size if part.exists() and version.exists() else 0
-        headers = {"Accept-Encoding": "identity"}
-        if have:
-            headers |= {"Range": f"bytes={have}-", "If-Range": version.read_text()}
-        with requests.get(url, headers=headers, stream=True, timeout=60) as response:
-            response.raise_for_status()
-            resumed = response.status_code == requests.codes.partial_content
-            have = have if resumed else 0
-            length = response.headers.get("Content-Length")
-            total = have + int(length) if length else None
-            self._compare(url, total)
-            # A weak tag does not promise the same bytes, so it must not be used to go on.
-            tag = response.headers.get("ETag") or response.headers.get("Last-Modified", "")
-            if tag and not tag.startswith("W/"):
-                version.write_text(tag)
-            bar = tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=self.found.file.name, disable=None)
-            with part.open("ab" if resumed else "wb") as out, bar:
-                for chunk in response.iter_content(_CHUNK):
-                    out.write(chunk)
-                    bar.update(len(chunk))
-            if total is not None and part.stat().st_size != total:
-                msg = f"{part.stat().st_size:,} of {total:,} bytes came"
-                raise requests.ConnectionError(msg)
-        part.replace(output_file)
-        version.unlink(missing_ok=True)
-
-    def _compare(self, url: str, total: int | None) -> None:
-        expected = self.found.file.bytes
-        if None not in (total, expected) and total != expected:
-            msg = f"{url} offers {total:,} bytes, the manifest says {expected:,}: it is another file."
+    version = _version(part)
+    # The server sends the rest only if the file is still the one that the first part came from.
+    have = part.stat().st_size if part.exists() and version.exists() else 0
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers |= {"Range": f"bytes={have}-", "If-Range": version.read_text()}
+    with requests.get(url, headers=headers, stream=True, timeout=60) as response:
+        if have and response.status_code == requests.codes.requested_range_not_satisfiable:
+            # Nothing lies beyond what is there: it is the whole file, or the start of another one.
+            if response.headers.get("Content-Range") == f"bytes */{have}" and size in {None, have}:
+                return
+            version.unlink()
+            _go_on(part, url, name=name, size=size)
+            return
+        response.raise_for_status()
+        resumed = response.status_code == requests.codes.partial_content
+        have = have if resumed else 0
+        length = response.headers.get("Content-Length")
+        total = have + int(length) if length else None
+        if None not in (total, size) and total != size:
+            msg = f"{url} offers {total:,} bytes, expected {size:,}: it is another file."
             raise DatamixError(msg, fix="compare the source with data_manifest.yaml")
+        # A weak tag does not promise the same bytes, so it must not be used to go on.
+        tag = response.headers.get("ETag") or response.headers.get("Last-Modified", "")
+        if tag and not tag.startswith("W/"):
+            version.write_text(tag)
+        else:
+            version.unlink(missing_ok=True)
+        bar = tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=name, disable=None)
+        with part.open("ab" if resumed else "wb") as out, bar:
+            for chunk in response.iter_content(_CHUNK):
+                out.write(chunk)
+                bar.update(len(chunk))
+        if total is not None and part.stat().st_size != total:
+            msg = f"{part.stat().st_size:,} of {total:,} bytes came"
+            raise requests.ConnectionError(msg)
 
 
 def _part(path: Path) -> Path:
     return path.with_name(f".{path.name}.part")
+
+
+def _version(part: Path) -> Path:
+    return part.with_name(f"{part.name}.version")

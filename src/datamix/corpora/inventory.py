@@ -1,17 +1,18 @@
 """What lies under `data/`: the state of each file of a dataset, and the hashes that were found."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from datamix.project.errors import DatamixError
-from datamix.project.files import read_json, sha256, write_json
+from datamix.project.files import is_read_only, read_json, sha256, write_json
+from datamix.project.locks import one_at_a_time
 from datamix.project.manifest import Dataset, File, Manifest
 
-State = Literal["present", "missing", "truncated", "wrong sha256", "unpinned"]
+State = Literal["present", "missing", "truncated", "too long", "wrong sha256", "unpinned"]
 """`unpinned`: the file is there, but neither the manifest nor `pins.lock.json` knows its sha256."""
+_PINS, _HASHES = "pins.lock.json", ".hashes.json"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class FileState:
     bytes: int | None
     """Size on disk, or the manifest's where the file is missing; None where neither is known."""
     sha256: str | None
-    """Of the file on disk; None where it is missing or truncated."""
+    """Of the file on disk; None where it is missing or of another size."""
 
     @property
     def usable(self) -> bool:
@@ -43,6 +44,31 @@ def unpacked_path(path: Path) -> Path:
     """Return where the content of an archive lies: beside it, in a folder (or, for plain .gz, a file)."""
     plain_gz = path.suffix == ".gz" and not path.name.endswith(".tar.gz")
     return path.with_suffix("") if plain_gz else path.with_name(f"{path.name}.unpacked")
+
+
+def note_unpacked(path: Path, *, archive: str) -> None:
+    """Remember what an archive was unpacked to: the sha256 of the archive, and each file with its size."""
+    target = unpacked_path(path)
+    content = {p.relative_to(target).as_posix(): p.stat().st_size for p in _files(target)}
+    write_json(_unpacked_note(path), {"archive": archive, "content": content})
+
+
+def is_unpacked(found: FileState) -> bool:
+    """Whether the content of an archive lies beside it: of this very archive, and every file as it was unpacked."""
+    note, target = _unpacked_note(found.path), unpacked_path(found.path)
+    if not note.is_file():
+        return False
+    known = read_json(note)
+    lies = {p.relative_to(target).as_posix(): p.stat().st_size for p in _files(target)}
+    return known["archive"] == found.sha256 and known["content"].items() <= lies.items()
+
+
+def _unpacked_note(path: Path) -> Path:
+    return path.with_name(f".{path.name}.unpacked.json")
+
+
+def _files(target: Path) -> list[Path]:
+    return [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]
 
 
 def inspect(dataset_id: str, dataset: Dataset, *, root: Path, rehash: bool = False) -> list[FileState]:
@@ -62,7 +88,7 @@ def inspect(dataset_id: str, dataset: Dataset, *, root: Path, rehash: bool = Fal
     -------
     One state a file, in the manifest's order; none for simulated datasets.
     """
-    return [_inspect(dataset_id, file, root=root, rehash=rehash) for file in dataset.files]
+    return [inspect_file(dataset_id, file, root=root, rehash=rehash) for file in dataset.files]
 
 
 def local_files(dataset_id: str, dataset: Dataset, *, root: Path) -> tuple[dict[str, Path], dict[str, str]]:
@@ -78,17 +104,18 @@ def local_files(dataset_id: str, dataset: Dataset, *, root: Path) -> tuple[dict[
     Raises
     ------
     DatamixError
-        If a file is missing, truncated or has another sha256 than the manifest says.
+        If a file is missing or not the one that the manifest says, or an archive is not unpacked.
     """
     states = inspect(dataset_id, dataset, root=root)
     for found in states:
         if not found.usable:
             raise DatamixError(describe(found), fix=f"datamix data fetch {dataset_id}")
     paths = {s.file.name: unpacked_path(s.path) if s.file.unpack else s.path for s in states}
-    for name, path in paths.items():
-        if not path.exists():
-            msg = f"{name} of {dataset_id} is there, but not unpacked to {path}."
-            raise DatamixError(msg, fix=f"datamix data fetch {dataset_id}")
+    for found in states:
+        if found.file.unpack and not is_unpacked(found):
+            path = paths[found.file.name]
+            msg = f"{found.file.name} of {dataset_id} is there, but {path} is not what it holds."
+            raise DatamixError(msg, fix=f"datamix data fetch {dataset_id}, which unpacks it")
     return paths, {s.file.name: s.sha256 or "" for s in states}
 
 
@@ -100,6 +127,8 @@ def describe(found: FileState) -> str:
             return f"{where} is missing."
         case "truncated":
             return f"{where} has {found.bytes:,} bytes, the manifest says {found.file.bytes:,}: it is not whole."
+        case "too long":
+            return f"{where} has {found.bytes:,} bytes, the manifest says {found.file.bytes:,}: it is another file."
         case "wrong sha256":
             expected = found.file.sha256 or "the one pinned in data/pins.lock.json"
             return f"sha256 of {where} is {found.sha256}, expected {expected}. It is not the file that was published."
@@ -110,62 +139,76 @@ def describe(found: FileState) -> str:
 
 
 def pin(found: FileState, *, root: Path) -> FileState:
-    """Remember the sha256 of a file that the manifest does not know, in `data/pins.lock.json`."""
+    """Remember the sha256 of a file that the manifest does not know, in `pins.lock.json` (see `_notes`)."""
     if found.state != "unpinned":
         return found
-    _remember(root / "data" / "pins.lock.json", found, {"bytes": found.bytes, "sha256": found.sha256})
-    return FileState(found.dataset, found.file, found.path, "present", found.bytes, found.sha256)
+    _remember(root, _PINS, found, {"bytes": found.bytes, "sha256": found.sha256})
+    return replace(found, state="present")
 
 
 def known_sha256(dataset_id: str, file: File, *, root: Path) -> str | None:
     """Return the sha256 that a file should have, from the manifest or the pins; None if neither knows it."""
-    return file.sha256 or _read(root / "data" / "pins.lock.json").get(f"{dataset_id}/{file.name}", {}).get("sha256")
+    return file.sha256 or next((pin["sha256"] for pin in _recall(root, _PINS, dataset_id, file)), None)
 
 
-@contextmanager
-def one_at_a_time(lock: Path) -> Iterator[None]:
-    """Let only one process at a time do what is in this block; the others wait."""
-    import fcntl
-
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # closing the file lets go of it
-        yield
+def known_bytes(dataset_id: str, file: File, *, root: Path) -> int | None:
+    """Return the size that a file should have, from the manifest or the pins; None if neither knows it."""
+    if file.bytes is not None:
+        return file.bytes
+    return next((pin["bytes"] for pin in _recall(root, _PINS, dataset_id, file)), None)
 
 
-def _inspect(dataset_id: str, file: File, *, root: Path, rehash: bool) -> FileState:
+def inspect_file(dataset_id: str, file: File, *, root: Path, rehash: bool = False) -> FileState:
+    """Compare one file of a dataset with the manifest, as `inspect` does with all."""
     path = file_path(dataset_id, file, root=root)
     if not path.is_file():
         return FileState(dataset_id, file, path, "missing", file.bytes, None)
     size = path.stat().st_size
     expected = known_sha256(dataset_id, file, root=root)
-    # A shorter file is cut off: it needs no hashing.
-    if file.bytes is not None and size < file.bytes:
-        return FileState(dataset_id, file, path, "truncated", size, None)
+    # A file of another size needs no hashing.
+    if file.bytes is not None and size != file.bytes:
+        return FileState(dataset_id, file, path, "truncated" if size < file.bytes else "too long", size, None)
     digest = _hash(dataset_id, file, path, root=root, rehash=rehash)
     state: State = "present" if digest == expected else "unpinned" if expected is None else "wrong sha256"
     return FileState(dataset_id, file, path, state, size, digest)
 
 
 def _hash(dataset_id: str, file: File, path: Path, *, root: Path, rehash: bool) -> str:
-    cache = root / "data" / ".hashes.json"
     stat = path.stat()
-    known = _read(cache).get(f"{dataset_id}/{file.name}")
-    if known and not rehash and (known["bytes"], known["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns):
-        return known["sha256"]
+    size_and_time = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    for known in _recall(root, _HASHES, dataset_id, file):
+        if not rehash and size_and_time.items() <= known.items():
+            return known["sha256"]
     digest = sha256(path)
-    entry = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": digest}
-    _remember(cache, FileState(dataset_id, file, path, "present", stat.st_size, digest), entry)
+    found = FileState(dataset_id, file, path, "present", stat.st_size, digest)
+    _remember(root, _HASHES, found, size_and_time | {"sha256": digest})
     return digest
 
 
-def _read(path: Path) -> Mapping[str, Any]:
-    return read_json(path) if path.is_file() else {}
+def _notes(root: Path) -> tuple[Path, Path]:
+    """Return where hashes and pins are remembered: `data/`, and in its place `results/.data/` if it is read-only."""
+    return root / "data", root / "results" / ".data"
 
 
-def _remember(path: Path, found: FileState, entry: Mapping[str, Any]) -> None:
-    with one_at_a_time(path.parent / ".lock"):
-        write_json(path, {**_read(path), f"{found.dataset}/{found.file.name}": entry})
+def _recall(root: Path, name: str, dataset_id: str, file: File) -> list[Mapping[str, Any]]:
+    notes = [read_json(folder / name) for folder in _notes(root) if (folder / name).is_file()]
+    key = f"{dataset_id}/{file.name}"
+    return [note[key] for note in notes if key in note]
+
+
+def _remember(root: Path, name: str, found: FileState, entry: Mapping[str, Any]) -> None:
+    for folder in _notes(root):
+        path = folder / name
+        try:
+            with one_at_a_time(folder / ".lock"):
+                known = read_json(path) if path.is_file() else {}
+                write_json(path, {**known, f"{found.dataset}/{found.file.name}": entry})
+        except OSError as error:
+            if not is_read_only(error):
+                raise
+        else:
+            return
+    # Nowhere to remember it: the file is hashed again next time.
 
 
 def copies(file: File, manifest: Manifest, *, root: Path) -> dict[str, Path]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from datamix.corpora.inventory import FileState, copies, unpacked_path
+from datamix.corpora.inventory import FileState, copies, is_unpacked
 from datamix.project.errors import DatamixError
 from datamix.project.manifest import Dataset, File, Manifest
 from datamix.project.profile import Profile
@@ -71,11 +71,6 @@ class Disk:
     unknown: int
     """Files whose size is neither known nor estimated."""
 
-    @property
-    def total(self) -> float:
-        """All of it."""
-        return self.to_fetch + self.to_unpack + self.to_make
-
 
 def disk_needed(datasets: Iterable[tuple[Dataset, list[FileState]]]) -> Disk:
     """Add up what is still to be fetched, unpacked and made of datasets, given the states of their files."""
@@ -90,7 +85,7 @@ def disk_needed(datasets: Iterable[tuple[Dataset, list[FileState]]]) -> Disk:
                 counted.add(state.file)
                 fetch += size or 0
                 unknown += size is None
-            if state.file.unpack and not unpacked_path(state.path).exists():
+            if state.file.unpack and not is_unpacked(state):
                 unpack += (state.file.unpacked_gb or 0) * 1e9
     return Disk(fetch, unpack, make, unknown)
 

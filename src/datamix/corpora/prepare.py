@@ -1,6 +1,5 @@
 """Making a corpus: a dataset through its reader, checks, QC and gene names into one h5ad file, block by block."""
 
-import hashlib
 import inspect
 import json
 import shutil
@@ -18,15 +17,19 @@ from scipy import sparse
 
 from datamix.corpora.corpus import OBS
 from datamix.corpora.gene_names import GeneMap, map_genes
+from datamix.corpora.genes import common_genes, needs_training_genes
 from datamix.corpora.inventory import local_files
 from datamix.project.errors import DatamixError
 from datamix.project.files import read_json, replacing, write_json
+from datamix.project.fingerprint import fingerprint
 from datamix.project.layout import Layout
+from datamix.project.locks import one_at_a_time
 from datamix.project.manifest import Dataset, Manifest
 from datamix.project.profile import QC, Profile
 from datamix.project.progress import progress
 from datamix.sources.formats.cell_labels import NOT_LABELLED
-from datamix.sources.registry import reader, reader_sources
+from datamix.sources.formats.raw_counts import require_counts
+from datamix.sources.registry import reader, reader_code
 
 _FIXED_MB = 300
 """What Python, the libraries and the slab of a file that is being read take (MB), measured."""
@@ -58,7 +61,7 @@ def prepare(
 
     Cells are read in blocks; a finished block is kept beside, so that an interrupted preparation goes on where it
     stopped and ends with the same bytes, whatever the size of the blocks. Memory holds one block, and the obs table of
-    all cells.
+    all cells. A second process that prepares the same corpus of the same profile waits for the first.
 
     Parameters
     ----------
@@ -88,6 +91,19 @@ def prepare(
     DatamixError
         If a file is missing or damaged, counts are not raw, cell names repeat, or QC leaves no cell.
     """
+    with one_at_a_time(Layout(root, profile).lock(f"corpus-{dataset_id}"), say=say):
+        return _prepare(dataset_id, profile=profile, manifest=manifest, root=root, block_cells=block_cells, say=say)
+
+
+def _prepare(
+    dataset_id: str,
+    *,
+    profile: Profile,
+    manifest: Manifest,
+    root: Path,
+    block_cells: int | None,
+    say: Callable[[str], None],
+) -> Path:
     block_cells = block_cells or cells_in_memory(profile.memory_mb)
     dataset = manifest.dataset(dataset_id)
     if dataset.gene_ids is None:
@@ -100,18 +116,25 @@ def prepare(
     options = dict(dataset.options)
     if "protocol" in inspect.signature(read).parameters:
         options["protocol"] = profile.protocol
+    if needs_training_genes(dataset, profile):
+        # All of them, also where a profile trains on the most variable only.
+        corpora = [Layout(root, profile).corpus(training) for training in profile.training_datasets]
+        options["training_genes"] = common_genes(corpora)
     made_from = {
-        "entry": dataset.model_dump(mode="json"),
+        "entry": manifest.content_of(dataset_id),
         "protocol": profile.protocol,
         "qc": profile.qc.model_dump(),
         "inputs": inputs,
-        "gene_table": [manifest.gene_table_of(dataset_id), table_inputs],
+        "gene_table": table_inputs,
+        "training_genes": options.get("training_genes"),
         "block_cells": block_cells,
-        "code": _code_hash(reader_sources(dataset_id, manifest)),
+        "code": code_of(dataset_id, manifest),
     }
     path = Layout(root, profile).corpus(dataset_id)
     parts = path.with_name(f".{dataset_id}.parts")
     done = _finished(parts, made_from)
+    if "scratch" in inspect.signature(read).parameters:
+        options["scratch"] = parts / "scratch"
     genes: GeneMap | None = None
     blocks = read(files, skip=done, block_cells=block_cells, **options)
     cells_done = sum(_read_facts(part)["cells_read"] for part in _list_parts(parts))
@@ -128,7 +151,6 @@ def prepare(
             advance(block.n_obs, block.uns.get("cells_in_all"))
     facts = {
         "id": dataset_id,
-        "title": dataset.title,
         "simulated": dataset.access == "simulated",
         "protocol": profile.protocol,
         "qc": profile.qc.model_dump(),
@@ -154,10 +176,12 @@ def _gene_table(dataset: Dataset, *, manifest: Manifest, root: Path) -> tuple[pd
     return read(files, **entry.options), inputs
 
 
-def _code_hash(sources: Sequence[str]) -> str:
-    """Hash the code that makes blocks, so that those of another version are not gone on with."""
-    paths = [__file__, str(Path(__file__).with_name("gene_names.py")), *sources]
-    return hashlib.sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()
+def code_of(dataset_id: str, manifest: Manifest) -> str:
+    """Fingerprint the code that makes a corpus: what is done here, and the readers of the dataset and its gene table.
+
+    Blocks of another version are not gone on with, and the workflow makes the corpus again.
+    """
+    return fingerprint("datamix.corpora.prepare:prepare", *reader_code(dataset_id, manifest))
 
 
 def _finished(parts: Path, made_from: Mapping[str, Any]) -> int:
@@ -183,7 +207,8 @@ def _filter(
     counts = sparse.csr_matrix(block.X, dtype=np.float32)
     _require_same_genes(block.var_names.equals(genes.source), dataset_id=dataset_id)
     if raw:
-        _require_raw(counts, block, dataset_id=dataset_id, files=files)
+        where = f"{dataset_id} ({', '.join(files) or 'no files'})"
+        require_counts(counts, cells=block.obs_names, genes=block.var_names, where=where)
     _require_unique(block.obs_names, dataset_id=dataset_id)
     total = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
     mito = np.asarray(counts[:, np.flatnonzero(genes.mito)].sum(axis=1, dtype=np.float64)).ravel()
@@ -211,20 +236,6 @@ def _filter(
     }
     var = pd.DataFrame({"symbol": genes.symbols}, index=pd.Index(genes.genes, dtype=object))
     return ad.AnnData(chosen, obs=obs.iloc[kept].copy(), var=var, uns={"facts": json.dumps(facts)})
-
-
-def _require_raw(counts: sparse.csr_matrix, block: ad.AnnData, *, dataset_id: str, files: Mapping[str, Path]) -> None:
-    values = counts.data
-    wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0) & (values == np.floor(values))))
-    if len(wrong):
-        entry = int(wrong[0])
-        cell = block.obs_names[int(np.searchsorted(counts.indptr, entry, side="right")) - 1]
-        gene = block.var_names[counts.indices[entry]]
-        msg = (
-            f"{dataset_id} ({', '.join(files) or 'no files'}): cell '{cell}' has {values[entry]:g} of gene '{gene}'. "
-            "Expected raw counts, whole numbers from 0 up; these look normalised or log-transformed."
-        )
-        raise DatamixError(msg, fix="take the file that holds raw counts")
 
 
 def _require_same_genes(same: bool, *, dataset_id: str) -> None:  # noqa: FBT001
@@ -297,9 +308,9 @@ def _write_counts(group: h5py.Group, parts: Sequence[Path], *, shape: tuple[int,
     group.create_dataset("indptr", data=np.concatenate([[0], np.cumsum(lengths)]).astype(index_type), **_STORAGE)
 
 
-def _slabs(pieces: Iterable[NDArray[Any]], *, chunks: int = 16) -> Iterator[NDArray[Any]]:
-    """Cut a series of arrays anew, into pieces of so many chunks; the last may be shorter."""
-    size, waiting = chunks * _CHUNK, np.empty(0)
+def _slabs(pieces: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """Cut a series of arrays anew, into pieces of 16 chunks; the last may be shorter."""
+    size, waiting = 16 * _CHUNK, np.empty(0)
     for piece in pieces:
         waiting = np.concatenate([waiting, piece]) if len(waiting) else piece
         whole = len(waiting) // size * size

@@ -15,6 +15,9 @@ from accelerate import PartialState
 from transformers import BertForMaskedLM
 
 from datamix.corpora.evaluation_sets import evaluation_rows
+from datamix.corpora.fetch import fetch
+from datamix.corpora.genes import read_genes
+from datamix.corpora.inventory import local_files
 from datamix.corpora.leakage import require_no_leak
 from datamix.corpora.mixtures import Part, corpus_sizes, draw_blocks, list_mixtures
 from datamix.geneformer import pretraining, zero_shot
@@ -23,14 +26,16 @@ from datamix.geneformer.tables import embeddings_of, model_of, scores_of, settin
 from datamix.geneformer.tokenizer import encode, tokenize
 from datamix.geneformer.vocabulary import Vocabulary, nonzero_medians
 from datamix.project.errors import DatamixError
-from datamix.project.files import read_json, replacing, sha256, write_json
+from datamix.project.files import read_json, sha256, write_json
+from datamix.project.fingerprint import fingerprint
 from datamix.project.layout import Layout
+from datamix.project.manifest import read_manifest
 from datamix.project.profile import Evaluation, Geneformer
-from datamix.project.tables import as_categories
+from datamix.project.tables import write_table
 
 Say = Callable[[str], None]
 _NOT_OF_THE_MODEL = {"baselines", "seeds", "evaluation_cells"}
-_CODE = ("cells", "vocabulary", "tokenizer", "masking", "pretraining")
+_MAKES_MODELS = ("datamix.geneformer.run:tokenize_mixture", "datamix.geneformer.pretraining:pretrain")
 
 
 class Run:
@@ -68,13 +73,20 @@ class Run:
     def key(self) -> str:
         """Hash everything that the model depends on: cells, genes, settings, seed, and the code."""
         settings = self.settings.model_dump(mode="json", exclude=_NOT_OF_THE_MODEL)
-        genes = sha256(self.layout.genes) if self.settings.dictionaries is None else ""
-        code = [sha256(Path(__file__).with_name(f"{module}.py")) for module in _CODE]
+        genes = sha256(self.layout.genes) if self.settings.dictionaries is None else self._dictionaries()
+        code = fingerprint(*_MAKES_MODELS, without=("datamix.geneformer.run:Run",))
         digest = hashlib.sha256(json.dumps([settings, self.seed, genes, code], sort_keys=True).encode())
         for part in self.parts:
             digest.update(sha256(self.layout.corpus(part.dataset)).encode())
             digest.update(np.ascontiguousarray(part.rows, dtype="<i8").tobytes())
         return digest.hexdigest()
+
+    def _dictionaries(self) -> dict[str, str]:
+        """Return the hashes of the published dictionaries' files."""
+        assert self.settings.dictionaries is not None
+        entry = read_manifest(self.layout.root).dataset(self.settings.dictionaries)
+        fetch(self.settings.dictionaries, entry, root=self.layout.root)
+        return local_files(self.settings.dictionaries, entry, root=self.layout.root)[1]
 
     def where(self) -> str:
         """Say what is worked on."""
@@ -89,7 +101,7 @@ def tokenize_mixture(run: Run) -> tuple[datasets.Dataset, Vocabulary]:
         vocabulary = Vocabulary.load(path)
     else:
         if run.settings.dictionaries is None:
-            shared = pd.read_csv(layout.genes, dtype=str)["gene"].tolist()
+            shared = read_genes(layout)["gene"].tolist()
             medians = nonzero_medians(read_cells(layout, run.parts, shared), scratch=run.tokens)
             vocabulary = Vocabulary.of_medians(medians)
         else:
@@ -196,8 +208,7 @@ def evaluate_mixture(
     )
     place = (run.layout, run.baseline, run.seed, run.mixture)
     for table, path in ((points, embeddings_of(*place)), (scores, scores_of(*place))):
-        with replacing(path) as beside:
-            as_categories(table).to_parquet(beside, index=False)
+        write_table(table, path)
     return scores
 
 
@@ -212,18 +223,15 @@ def _require_known(evaluation: Evaluation, lengths: np.ndarray) -> None:
 
 
 def _published(layout: Layout, dataset_id: str) -> Vocabulary:
-    from datamix.corpora.fetch import fetch
-    from datamix.project.manifest import read_manifest
     from datamix.sources.readers.geneformer_dictionaries import read_geneformer_dictionaries
 
     entry = read_manifest(layout.root).dataset(dataset_id)
     found = {s.file.name: s.path for s in fetch(dataset_id, entry, root=layout.root)}
-    names = ("token_dictionary.pkl", "gene_median_dictionary.pkl")
-    absent = [name for name in names if name not in found]
+    content = read_geneformer_dictionaries(found)
+    absent = [f"{name}.pkl" for name in ("token_dictionary", "gene_median_dictionary") if name not in content]
     if absent:
         msg = f"Dataset '{dataset_id}' has no {', '.join(absent)}."
         raise DatamixError(msg, fix="edit data_manifest.yaml")
-    content = read_geneformer_dictionaries({name: found[name] for name in names})
     return Vocabulary(content["token_dictionary"], content["gene_median_dictionary"])
 
 

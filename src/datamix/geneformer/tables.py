@@ -6,10 +6,9 @@ import pandas as pd
 
 from datamix.corpora.mixtures import list_mixtures
 from datamix.project.errors import DatamixError, NotInProfileError
-from datamix.project.files import replacing
 from datamix.project.layout import Layout
 from datamix.project.profile import Geneformer, Profile
-from datamix.project.tables import as_categories
+from datamix.project.tables import write_table
 
 
 def settings_of(profile: Profile) -> Geneformer:
@@ -61,8 +60,7 @@ def collect(layout: Layout) -> Path:
     tables = [pd.read_parquet(_existing(layout, scores_of(layout, *run))) for run in runs(layout.profile)]
     text = ["baseline", "mixture", "evaluation", "cell_type", "donor"]
     scores = pd.concat([t.astype(dict.fromkeys(text, str)) for t in tables], ignore_index=True)
-    with replacing(table_of(layout)) as beside:
-        as_categories(scores).to_parquet(beside, index=False)
+    write_table(scores, table_of(layout))
     return table_of(layout)
 
 

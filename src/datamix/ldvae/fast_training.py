@@ -21,6 +21,7 @@ from scvi.nn import Encoder
 from torch import nn
 
 from datamix.ldvae import fast_kernels
+from datamix.ldvae.model import layers_of, posterior
 from datamix.project.errors import DatamixError
 from datamix.project.profile import Training
 
@@ -98,7 +99,7 @@ class FastTrainer:
     def __init__(self, module: LDVAE, counts: sp.csr_matrix, *, lr: float) -> None:
         self.kl_weight = 0.0
         self._module, self._counts, self._lr = module, counts, lr
-        self._encoders = [(encoder, *_layers(encoder)) for encoder in (module.z_encoder, module.l_encoder)]
+        self._encoders = [(encoder, *layers_of(encoder)) for encoder in (module.z_encoder, module.l_encoder)]
         self._linear, self._norm = module.decoder.factor_regressor.fc_layers[0][:2]
         # The first layers of both encoders side by side, gene by gene: what one gene needs lies together.
         firsts = [first for _, first, _ in self._encoders]
@@ -245,21 +246,11 @@ def check_covered(module: LDVAE) -> None:
         raise DatamixError(msg, fix="train it with `trainer: scvi`")
 
 
-def _layers(encoder: Encoder) -> tuple[nn.Linear, list[nn.Module]]:
-    blocks = cast("list[nn.Sequential]", encoder.encoder.fc_layers)
-    first, *rest = [layer for block in blocks for layer in block if layer is not None]
-    return cast("nn.Linear", first), rest
-
-
 def _sample(
     encoder: Encoder, first: nn.Linear, rest: list[nn.Module], product: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Go on from the first layer's product to a posterior sample, its mean and its variance."""
-    hidden = product + first.bias
-    for layer in rest:
-        hidden = layer(hidden)
-    mean = encoder.mean_encoder(hidden)
-    variance = encoder.var_activation(encoder.var_encoder(hidden)) + encoder.var_eps
+    mean, variance = posterior(encoder, rest, product + first.bias)
     return mean + variance.sqrt() * torch.randn_like(mean), mean, variance
 
 

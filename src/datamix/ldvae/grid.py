@@ -1,9 +1,8 @@
-"""The grid: train, and score, every mixture on one baseline with one seed. Finished models are kept."""
+"""The grid: train every mixture on one baseline with one seed. Finished models are kept."""
 
 import hashlib
 import json
 from collections.abc import Callable
-from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
@@ -16,14 +15,17 @@ from datamix.corpora.corpus import read_rows
 from datamix.corpora.genes import read_genes
 from datamix.corpora.leakage import require_no_leak
 from datamix.corpora.mixtures import Mixture, Part, corpus_sizes, draw_blocks, list_mixtures
+from datamix.corpora.normalise import mean_profile
 from datamix.ldvae import model as ldvae
 from datamix.ldvae import training
 from datamix.project.files import read_json, replacing, sha256, write_json
+from datamix.project.fingerprint import fingerprint
 from datamix.project.layout import Layout
-from datamix.scoring import reconstruction
 
 Say = Callable[[str], None]
 MEAN_PROFILE = "mean_profile.parquet"
+_MAKES_MODELS = ("datamix.ldvae.grid:_stack", "datamix.ldvae.training:train_together", "datamix.ldvae.model:save")
+_MAKES_PROFILES = ("datamix.ldvae.grid:_stack", "datamix.corpora.normalise:mean_profile")
 
 
 def train_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print) -> Path:
@@ -56,7 +58,10 @@ def train_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
     require_no_leak(layout, blocks)
     parts = {m.name: [part for block in m.blocks for part in blocks[block]] for m in mixtures}
     cells = {name: sum(len(part.rows) for part in of) for name, of in parts.items()}
-    keys = {name: _key(layout, of, hashes, seed=seed) for name, of in parts.items()}
+    model_from = [sha256(layout.genes), profile.training.content(), seed, fingerprint(*_MAKES_MODELS)]
+    keys = {name: _key(of, hashes, model_from) for name, of in parts.items()}
+    profile_from = [sha256(layout.genes), fingerprint(*_MAKES_PROFILES)]
+    profile_keys = {name: _key(of, hashes, profile_from) for name, of in parts.items()}
     about, done = f"train {profile.name}, {baseline} baseline, seed {seed}", count(1)
     waiting: dict[int, dict[str, Mixture]] = {}
     for mixture in mixtures:
@@ -64,11 +69,10 @@ def train_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
             say(f"{about}: {next(done)} of {len(mixtures)}, {mixture.name}: kept")
         else:
             waiting.setdefault(cells[mixture.name], {})[mixture.name] = mixture
-    profiles: dict[str, pd.Series] = {}
 
     def read(name: str) -> AnnData:
         adata = _stack(layout, parts[name], genes)
-        profiles[name] = reconstruction.mean_profile(adata)
+        _keep_mean_profile(adata, _mean_profile_of(layout, baseline, seed, name), key=profile_keys[name])
         return adata
 
     for group in waiting.values():
@@ -78,10 +82,13 @@ def train_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
         for name, model in models:
             folder = layout.model(baseline, seed, name)
             provenance = _provenance(layout, group[name], parts[name], hashes) | {"key": keys[name], "seed": seed}
-            _save_mean_profile(profiles.pop(name), folder.parent / f"{name}.{MEAN_PROFILE}")
             ldvae.save(model, folder, provenance=provenance)
             made = f"{cells[name]:,} cells, {profile.training.max_epochs} epochs"
             say(f"{about}: {next(done)} of {len(mixtures)}, {name}: {made}")
+    for name, of in parts.items():  # of models that were kept
+        path = _mean_profile_of(layout, baseline, seed, name)
+        if not _is_of(path, profile_keys[name]):
+            _keep_mean_profile(_stack(layout, of, genes), path, key=profile_keys[name])
     listed = {m.name: {"folder": m.name, "key": keys[m.name], "cells": cells[m.name]} for m in mixtures}
     write_json(layout.model_list(baseline, seed), listed)
     return layout.model_list(baseline, seed)
@@ -94,9 +101,19 @@ def _stack(layout: Layout, parts: list[Part], genes: pd.DataFrame) -> AnnData:
     return AnnData(counts, obs=obs, var=genes.set_index("gene"))
 
 
-def _save_mean_profile(mean_profile: pd.Series, path: Path) -> None:
+def _mean_profile_of(layout: Layout, baseline: str, seed: int, mixture: str) -> Path:
+    return layout.model(baseline, seed, mixture).with_name(f"{mixture}.{MEAN_PROFILE}")
+
+
+def _keep_mean_profile(adata: AnnData, path: Path, *, key: str) -> None:
+    table = mean_profile(adata).rename("mean").to_frame()
+    table.attrs["key"] = key
     with replacing(path) as beside:
-        mean_profile.rename("mean").to_frame().to_parquet(beside)
+        table.to_parquet(beside)
+
+
+def _is_of(path: Path, key: str) -> bool:
+    return path.is_file() and pd.read_parquet(path).attrs.get("key") == key
 
 
 def _provenance(layout: Layout, mixture: Mixture, parts: list[Part], hashes: dict[str, str]) -> dict[str, object]:
@@ -111,27 +128,13 @@ def _provenance(layout: Layout, mixture: Mixture, parts: list[Part], hashes: dic
     }
 
 
-def _key(layout: Layout, parts: list[Part], hashes: dict[str, str], *, seed: int) -> str:
-    """Hash everything that a model depends on: cells, genes, settings, seed, and the code that trains."""
-    digest = hashlib.sha256()
-    settings = layout.profile.training.model_dump()
-    digest.update(json.dumps([settings, seed, sha256(layout.genes), _code_hash()], sort_keys=True).encode())
+def _key(parts: list[Part], hashes: dict[str, str], made_from: object) -> str:
+    """Hash what a model, or a mean profile, depends on: its cells, and genes, corpora, settings, seed and code."""
+    digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode())
     for part in parts:
         digest.update(hashes[part.dataset].encode())
         digest.update(np.ascontiguousarray(part.rows, dtype="<i8").tobytes())
     return digest.hexdigest()
-
-
-def _code_hash() -> str:
-    modules = (
-        "datamix.ldvae.model",
-        "datamix.ldvae.training",
-        "datamix.ldvae.fast_training",
-        "datamix.ldvae.fast_kernels",
-        "datamix.ldvae.stacked_training",
-    )
-    origins = [spec.origin for module in modules if (spec := find_spec(module)) and spec.origin]
-    return hashlib.sha256("".join(sha256(Path(o)) for o in origins).encode()).hexdigest()
 
 
 def _is_made_from(folder: Path, key: str) -> bool:

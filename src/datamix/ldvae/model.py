@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anndata as ad
 import numpy as np
@@ -14,6 +14,8 @@ import scipy.sparse as sp
 import scvi
 import torch
 from scvi.model import LinearSCVI
+from scvi.nn import Encoder
+from torch import nn
 
 from datamix.project.errors import DatamixError
 from datamix.project.files import replacing, write_json
@@ -52,6 +54,8 @@ def save(model: LinearSCVI, folder: Path, *, provenance: dict[str, Any]) -> None
 def load(folder: Path, adata: ad.AnnData | None = None) -> LinearSCVI:
     """Load a saved model.
 
+    scvi-tools unpickles `model.pt`, which can run anything: load only what was trained here.
+
     Parameters
     ----------
     folder
@@ -74,7 +78,7 @@ def load(folder: Path, adata: ad.AnnData | None = None) -> LinearSCVI:
         msg = f"There is no model in {folder}: expected {file.name} there."
         raise DatamixError(msg, fix="run `make book`, with PROFILE=… if it is not the demo: it trains what is missing")
     if adata is None:
-        genes = torch.load(file, map_location="cpu", weights_only=False)["var_names"]
+        genes = pd.read_parquet(folder / "loadings.parquet", columns=[]).index.to_numpy(dtype=object)
         counts = sp.csr_matrix(np.ones((2, len(genes)), dtype=np.float32))
         adata = ad.AnnData(counts, obs=pd.DataFrame(index=["made-up 1", "made-up 2"]), var=pd.DataFrame(index=genes))
     with quiet():
@@ -124,3 +128,29 @@ def quiet() -> Iterator[None]:
 def _bare(adata: ad.AnnData) -> ad.AnnData:
     """Share the counts and the names only, so that what scvi-tools registers does not change the caller's object."""
     return ad.AnnData(adata.X, obs=pd.DataFrame(index=adata.obs_names), var=pd.DataFrame(index=adata.var_names))
+
+
+def layers_of(encoder: Encoder) -> tuple[nn.Linear, list[nn.Module]]:
+    """Return the first layer of an encoder, whose product with sparse counts is computed apart, and the others."""
+    blocks = cast("list[nn.Sequential]", encoder.encoder.fc_layers)
+    first, *rest = [layer for block in blocks for layer in block if layer is not None]
+    return cast("nn.Linear", first), rest
+
+
+def posterior(encoder: Encoder, rest: list[nn.Module], hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Go on from the first layer to the posterior, as scvi-tools' encoder does.
+
+    Parameters
+    ----------
+    encoder, rest
+        The encoder, and its layers after the first.
+    hidden
+        What the first layer gives, `(n_cells, n_hidden)`.
+
+    Returns
+    -------
+    Mean and variance, each `(n_cells, n_latent)`.
+    """
+    for layer in rest:
+        hidden = layer(hidden)
+    return encoder.mean_encoder(hidden), encoder.var_activation(encoder.var_encoder(hidden)) + encoder.var_eps

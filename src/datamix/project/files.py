@@ -1,5 +1,6 @@
 """Files that are whole or absent: write beside, then move."""
 
+import errno
 import hashlib
 import json
 import os
@@ -39,6 +40,11 @@ def replacing(path: Path) -> Iterator[Path]:
             shutil.rmtree(beside)
         else:
             beside.unlink(missing_ok=True)
+
+
+def is_read_only(error: OSError) -> bool:
+    """Whether an error says that this user may not write there."""
+    return error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def sha256(path: Path) -> str:

@@ -47,6 +47,10 @@ class Layout:
         """Reconstruction, a row a cell (parquet)."""
         return self.folder / "scores" / "reconstruction.parquet"
 
+    def lock(self, name: str) -> Path:
+        """Return the file by which processes keep out of each other's way; see `datamix.project.locks`."""
+        return self.folder / ".locks" / f"{name}.lock"
+
     def corpus(self, dataset: str) -> Path:
         """Return the path of a corpus (h5ad)."""
         return self.folder / "corpora" / f"{dataset}.h5ad"

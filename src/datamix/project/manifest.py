@@ -2,40 +2,41 @@
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from datamix.project.errors import DatamixError
 from datamix.project.profile import project_root
+from datamix.project.settings import ForReaders, Settings
 from datamix.project.yaml import read_yaml
 
+T = TypeVar("T")
+Aside = Annotated[T, ForReaders()]
+"""What the workflow, people and the book are told of a dataset; its corpus is the same whatever stands there."""
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-
-class Citation(_Entry):
+class Citation(Settings):
     """The publication to cite."""
 
     text: str
     doi: Annotated[str, Field(pattern=r"^10\.\d{4,}/\S+$")] | None = None
 
 
-class File(_Entry):
+class File(Settings):
     """One file of a dataset, as it is published; nothing (null) stands for what is not known."""
 
     name: Annotated[str, Field(pattern=r"^[^/\\]+$")]
     """Its name under `data/<dataset>/`, by which the reader asks for it."""
-    url: str | None = None
+    url: Aside[str | None] = None
     bytes: Annotated[int, Field(ge=0)] | None = None
-    about_gb: Annotated[float, Field(ge=0)] | None = None
+    about_gb: Aside[Annotated[float, Field(ge=0)] | None] = None
     """An estimate of its size, for planning, where `bytes` is not known."""
-    unpacked_gb: Annotated[float, Field(ge=0)] | None = None
+    unpacked_gb: Aside[Annotated[float, Field(ge=0)] | None] = None
     """An estimate of what its content takes, where it is unpacked."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """A file without one is pinned when it first arrives."""
-    steps: str | None = None
+    steps: Aside[str | None] = None
     """How a person gets it, where a plain download is not possible."""
     unpack: bool = False
     """An archive (zip, tar) or a .gz file whose content, not itself, is what the reader is given."""
@@ -51,10 +52,10 @@ class File(_Entry):
         return self
 
 
-class Dataset(_Entry):
+class Dataset(Settings):
     """An entry of the manifest."""
 
-    title: str
+    title: Aside[str]
     reader: str
     """A name in `datamix.sources.registry.READERS`."""
     gene_ids: Literal["ensembl", "symbol"] | None = None
@@ -63,16 +64,16 @@ class Dataset(_Entry):
     """The dataset (a gene table) that maps its symbols to Ensembl ids."""
     source: str | None = None
     """Datasets of one source name cells and donors alike: the same name, the same cell or donor. Nothing: its own."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     """Keyword arguments of the reader."""
     access: Literal["open", "registration", "application", "simulated"]
-    accession: str | None = None
-    licence: str
-    citation: Citation
-    organism: str | None = None
-    assay: str | None = None
-    notes: str = ""
-    work_gb: Annotated[float, Field(ge=0)] | None = None
+    accession: Aside[str | None] = None
+    licence: Aside[str]
+    citation: Aside[Citation]
+    organism: Aside[str | None] = None
+    assay: Aside[str | None] = None
+    notes: Aside[str] = ""
+    work_gb: Aside[Annotated[float, Field(ge=0)] | None] = None
     """An estimate of the disk that its corpus, and what is kept beside while that is made, take."""
     files: Annotated[tuple[File, ...], Field(strict=False)] = ()
 
@@ -91,7 +92,7 @@ class Dataset(_Entry):
         return self
 
 
-class Manifest(_Entry):
+class Manifest(Settings):
     """All datasets by id."""
 
     datasets: dict[str, Dataset]
@@ -125,10 +126,15 @@ class Manifest(_Entry):
         """Return the source within which a dataset's cell and donor names hold: its `source`, else its own id."""
         return self.dataset(dataset_id).source or dataset_id
 
-    def gene_table_of(self, dataset_id: str) -> str:
-        """Return the entry of a dataset's gene table as json, empty where it has none: a change makes corpora stale."""
-        table = self.dataset(dataset_id).gene_table
-        return "" if table is None else self.dataset(table).model_dump_json()
+    def content_of(self, dataset_id: str) -> dict[str, Any]:
+        """Return what decides a dataset's content, as plain values: its entry and that of its gene table.
+
+        Not the words for readers, nor where files are to be had: their sha256 counts. `source` does not either; it says
+        how names compare between datasets, which is the leakage guard's.
+        """
+        dataset = self.dataset(dataset_id)
+        content = {key: value for key, value in dataset.content().items() if key != "source"}
+        return content | {"gene_table": self.content_of(dataset.gene_table) if dataset.gene_table else None}
 
 
 def read_manifest(root: Path | None = None) -> Manifest:

@@ -2,27 +2,23 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from datamix.project.errors import DatamixError
 from datamix.project.mixture_names import read_name
+from datamix.project.settings import ForReaders, Settings, Words
 from datamix.project.yaml import read_yaml
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
 
 Node = Literal["ESC", "HSC", "MPP", "CMP", "CLP", "MEP", "GMP", "RBC", "Plt", "Gran", "Mono", "DC", "T", "B", "NK"]
 """A cell state of the haematopoietic tree of Figure 1A."""
 
-Covers = Annotated[tuple[Node, ...], Field(strict=False)]
+Covers = Annotated[tuple[Node, ...], Field(strict=False), ForReaders()]
 """The states of the tree over which Figure 1A draws a training source."""
 
 
-class QC(_Settings):
+class QC(Settings):
     """Cell filters; a cell is kept where both hold strictly."""
 
     min_counts: Annotated[float, Field(ge=0)] = 1000
@@ -31,18 +27,18 @@ class QC(_Settings):
     """The mitochondrial fraction (0 to 1) must be below this."""
 
 
-class Baseline(_Settings):
+class Baseline(Settings):
     """The corpus to which the others are added: its cells are split in two halves, the second being the control."""
 
-    label: str
+    label: Words
     dataset: str
     covers: Covers = ()
 
 
-class Added(_Settings):
+class Added(Settings):
     """A set that is added to the baseline, and also trained on alone."""
 
-    label: str
+    label: Words
     datasets: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     """Several share the block equally (two cell lines, say)."""
     covers: Covers = ()
@@ -52,25 +48,30 @@ class Added(_Settings):
     """Seed the generator again before this draw, as the published scripts do before the TF atlas."""
 
 
-class Evaluation(_Settings):
+class Evaluation(Settings):
     """An evaluation set: cells that no model is trained on."""
 
-    label: str
+    label: Words
     dataset: str
     group: Literal["non-disease", "cancer", "out of distribution"]
     cell_types: Annotated[tuple[str, ...], Field(strict=False)] | None = None
     """Keep only these values of `obs.cell_type` (malignant cells, say); nothing means all."""
     cells: Annotated[int, Field(gt=0)] | None = None
     """Draw so many cells (seeded); nothing means all."""
-    note: str = ""
+    note: Words = ""
     """One sentence for the reader: what this set is, and how small."""
-    shares_donors_with: dict[str, str] = {}
+    shares_donors_with: dict[str, str] = Field(default_factory=dict)
     """Training datasets that may hold donors of this set, each with the reason; the leakage guard stops at others."""
-    shares_cells_with: dict[str, str] = {}
+    shares_cells_with: dict[str, str] = Field(default_factory=dict)
     """The same for cells; counts under `published` only, to repeat its faults."""
 
+    def content(self) -> dict[str, Any]:
+        """Return what decides results: of what is shared, the datasets, not the reasons."""
+        shared = {name: sorted(getattr(self, name)) for name in ("shares_donors_with", "shares_cells_with")}
+        return super().content() | shared
 
-class Training(_Settings):
+
+class Training(Settings):
     """LDVAE training; the defaults are the paper's."""
 
     trainer: Literal["fast", "scvi"] = "fast"
@@ -83,14 +84,14 @@ class Training(_Settings):
     check_val_every_n_epoch: Annotated[int, Field(gt=0)] = 10
 
 
-class Scoring(_Settings):
+class Scoring(Settings):
     """Reconstruction R²."""
 
     n_top_genes: Annotated[int, Field(gt=1)] = 1000
     """The most variable genes of each evaluation set on which cells are compared."""
 
 
-class Geneformer(_Settings):
+class Geneformer(Settings):
     """Pretraining and zero-shot evaluation of Geneformer; the defaults are the paper's, where its scripts fix them."""
 
     baselines: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = ("blood",)
@@ -138,14 +139,14 @@ class Geneformer(_Settings):
         return self
 
 
-class Profile(_Settings):
+class Profile(Settings):
     """Everything a run depends on, validated and frozen."""
 
     name: str
-    title: str
+    title: Words
     """One line for the banner of every page."""
     simulated: bool
-    about: str
+    about: Words
     """What this profile shows, and what it cannot show."""
     protocol: Literal["published", "corrected"] = "corrected"
     seeds: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = (0, 1)
@@ -153,7 +154,7 @@ class Profile(_Settings):
     """Cells in a training block (the paper: 101,879); `all` takes what there is."""
     most_variable_genes: Annotated[int, Field(gt=0)] | None = None
     """Keep so many of the shared genes, the most variable of the training corpora; nothing means all."""
-    memory_mb: Annotated[int, Field(ge=400)] = 700
+    memory_mb: Annotated[int, Field(ge=400), ForReaders()] = 700
     """Memory that a preparation may take (MB), about; it sets how many cells are held at a time, nothing else."""
     gene_sets: str | None = None
     """The dataset (reader `gmt`) that holds gene sets for this profile."""
@@ -166,7 +167,7 @@ class Profile(_Settings):
     scoring: Scoring = Scoring()
     geneformer: Geneformer | None = None
     """Nothing: this profile does not train it."""
-    missing: dict[str, str] = {}
+    missing: Annotated[dict[str, str], ForReaders()] = Field(default_factory=dict)
     """Parts of the paper that this profile has no data for, and why."""
 
     @model_validator(mode="after")

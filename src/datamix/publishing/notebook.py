@@ -7,6 +7,9 @@ from nbformat import NotebookNode
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.files import replacing
 from datamix.project.layout import Layout
+from datamix.publishing.front_matter import read_front_matter
+from datamix.publishing.outputs import declare_outputs, stamps
+from datamix.publishing.values import Values
 
 KERNEL_STARTS = 3
 """How often a kernel is started before its death counts."""
@@ -25,7 +28,8 @@ def run_notebook(layout: Layout, name: str) -> Path:
     Returns
     -------
     The executed notebook, `results/<profile>/notebooks/<name>.ipynb`. An earlier one is replaced only on success.
-    Where the profile has no data for its subject, only its title, its question and the reason.
+    Where the profile lacks what the notebook needs, only its title, its question and the reason; nothing is run. Beside
+    it, `<name>.json` lists the panels and values that it made; those of earlier runs are gone.
 
     Raises
     ------
@@ -43,22 +47,27 @@ def run_notebook(layout: Layout, name: str) -> Path:
         raise DatamixError(msg, fix="name one of them")
     path = layout.folder / "notebooks" / f"{name}.ipynb"
     failed = path.with_name(f"{name}.failed.ipynb")
+    front, before = read_front_matter(script), stamps(layout.folder, name)
     with replacing(path) as beside:
         draft = beside.with_suffix(".draft.ipynb")
         try:
             notebook = jupytext.read(script)
+            front.require(layout.profile)
             jupytext.write(notebook, draft)
+            Values.start(layout.folder, notebook=name)
             _execute(draft, beside, layout)
+        except NotInProfileError as error:
+            jupytext.write(_without_results(notebook, str(error)), beside)
         except (PapermillExecutionError, CellExecutionError) as error:
-            if getattr(error, "ename", None) == NotInProfileError.__name__:
-                jupytext.write(_without_results(notebook, str(getattr(error, "evalue", error))), beside)
-                return path
-            beside.replace(failed)
-            msg = f"notebooks/{name}.py failed for profile {layout.profile.name}: {_last_line(error)}"
-            raise DatamixError(msg, fix=f"look into {failed}") from error
+            if getattr(error, "ename", None) != NotInProfileError.__name__:
+                beside.replace(failed)
+                msg = f"notebooks/{name}.py failed for profile {layout.profile.name}: {_last_line(error)}"
+                raise DatamixError(msg, fix=f"look into {failed}") from error
+            jupytext.write(_without_results(notebook, str(getattr(error, "evalue", error))), beside)
         finally:
             draft.unlink(missing_ok=True)
         failed.unlink(missing_ok=True)
+        declare_outputs(layout.folder, name, before=before)
     return path
 
 
@@ -89,6 +98,8 @@ def _without_results(notebook: NotebookNode, reason: str) -> NotebookNode:
     from nbformat.v4 import new_markdown_cell, new_notebook
 
     question = next(cell for cell in notebook.cells if cell.cell_type == "markdown")
+    because = "Not in this profile, because "  # the first words stand above it
+    reason = f"Because {reason.removeprefix(because)}" if reason.startswith(because) else reason
     note = f":::{{admonition}} Not in this profile\n:class: warning\n{reason}\n:::"
     return new_notebook(cells=[question, new_markdown_cell(note)], metadata=notebook.metadata)
 

@@ -1,6 +1,7 @@
 """Pieces of the book's pages: a figure with its source line and downloads, mathematics, the table of datasets."""
 
 import re
+from collections.abc import Collection
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ _DOWNLOADS = {
 }
 
 
-def read_panel(folder: Path, name: str) -> dict[str, Any]:
+def read_panel(folder: Path, name: str, *, made: Collection[str]) -> dict[str, Any]:
     """Read what is known of a saved panel.
 
     Parameters
@@ -32,6 +33,8 @@ def read_panel(folder: Path, name: str) -> dict[str, Any]:
         `results/<profile>`.
     name
         As in the paper, such as `2a`.
+    made
+        The panels that the notebooks of the book made, as `datamix.publishing.outputs.panels_made` returns them.
 
     Returns
     -------
@@ -40,12 +43,11 @@ def read_panel(folder: Path, name: str) -> dict[str, Any]:
     Raises
     ------
     DatamixError
-        If the panel was not saved, or one of its files is missing.
+        If none of these notebooks made the panel, or one of its files is missing.
     """
     path = folder / "panels" / f"fig{name}.json"
-    if not path.is_file():
-        saved = ", ".join(sorted(p.stem.removeprefix("fig") for p in path.parent.glob("*.json"))) or "none"
-        msg = f"no panel {name} in {path.parent}; saved are: {saved}."
+    if name not in made or not path.is_file():
+        msg = f"no notebook of the book made panel {name}; they made: {', '.join(sorted(made)) or 'none'}."
         raise DatamixError(msg, fix="correct the name, or run the notebook that saves it")
     described = read_json(path)
     missing = [file for file in described["files"].values() if not (path.parent / file).is_file()]

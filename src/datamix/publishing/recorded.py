@@ -5,6 +5,7 @@ panels, and `provenance.json`, which says what code and data they came from.
 """
 
 import hashlib
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,43 +14,22 @@ from typing import Any
 import pandas as pd
 
 from datamix.analysis.summary import by_cell_type
+from datamix.corpora.prepare import code_of
 from datamix.project.errors import DatamixError, NotInProfileError
-from datamix.project.files import read_json, replacing, sha256, write_json
-from datamix.project.profile import read_profile
+from datamix.project.files import read_json, replacing, write_json
+from datamix.project.fingerprint import fingerprint, imported_by
+from datamix.project.manifest import read_manifest
+from datamix.project.profile import project_root, read_profile
 from datamix.project.provenance import UNCOMMITTED, commit, is_clean
+from datamix.publishing import steps
+from datamix.publishing.outputs import panels_made
 from datamix.publishing.results import Results
 from datamix.publishing.run import describe
+from datamix.publishing.site import list_notebooks
 from datamix.publishing.values import Values
 
-MADE_BY = (
-    "analysis/bootstrap",
-    "analysis/claims",
-    "analysis/enrichment",
-    "analysis/key_genes",
-    "analysis/latent_spaces",
-    "analysis/summary",
-    "analysis/uniqueness",
-    "analysis/unseen_types",
-    "corpora/controls",
-    "corpora/corpus",
-    "corpora/evaluation_sets",
-    "corpora/genes",
-    "corpora/mixtures",
-    "corpora/normalise",
-    "corpora/prepare",
-    "ldvae/fast_kernels",
-    "ldvae/fast_training",
-    "ldvae/grid",
-    "ldvae/model",
-    "ldvae/training",
-    "scoring/hold_out",
-    "scoring/kernels",
-    "scoring/posterior",
-    "scoring/read_out",
-    "scoring/reconstruction",
-    "scoring/score",
-)
-"""The modules that decide the numbers."""
+COMMANDS = ("genes", "gene_sets", "train", "score", "read_out", "hold_out", "collect_scores")
+"""The commands whose results the notebooks read."""
 
 NOT_OF_THE_PROFILE = ("real_cells", "speed")
 """Notebooks that show the same in every profile."""
@@ -82,15 +62,22 @@ class Record:
         return pd.read_csv(self.folder / f"{name}.csv")
 
 
-def code_hash() -> str:
-    """Hash the modules that decide the numbers of a record."""
-    folder = Path(__file__).parents[1]
-    return hashlib.sha256("".join(sha256(folder / f"{name}.py") for name in MADE_BY).encode()).hexdigest()
+def code_hash(profile: str, *, root: Path | None = None) -> str:
+    """Hash the code that decides the numbers of a profile's record: from the corpora to what the notebooks analyse.
+
+    How they are drawn and worded does not count.
+    """
+    root = root or project_root()
+    datasets, manifest = read_profile(profile, root).datasets, read_manifest(root)
+    scripts = [root / "notebooks" / f"{name}.py" for name in list_notebooks(root) if name not in NOT_OF_THE_PROFILE]
+    analysed = {entry for script in scripts for entry in imported_by(script, "datamix.analysis")}
+    made = [code_of(dataset, manifest) for dataset in datasets] + [steps.code(command) for command in COMMANDS]
+    return hashlib.sha256("".join([*made, fingerprint(*sorted(analysed))]).encode()).hexdigest()
 
 
 def settings_hash(profile: str, *, root: Path | None = None) -> str:
-    """Hash the settings of a profile."""
-    return hashlib.sha256(read_profile(profile, root).model_dump_json().encode()).hexdigest()
+    """Hash the settings of a profile that decide results: no labels, titles or notes."""
+    return hashlib.sha256(json.dumps(read_profile(profile, root).content()).encode()).hexdigest()
 
 
 def record_folder(root: Path, profile: str) -> Path:
@@ -119,19 +106,19 @@ def write_record(profile: str, *, root: Path | None = None) -> Path:
         drawn, differs from its commit.
     """
     results = Results(profile, notebook="record", root=root)
-    (results.folder / "values" / "record.json").unlink()
     claims = results.folder / "claims.csv"
     if not claims.is_file():
         msg = f"{claims} does not exist: the claims of profile {profile} were not tested so far."
         raise DatamixError(msg, fix=f"make book PROFILE={profile}")
     made_at = _require_clean(results)
     target = record_folder(results.root, profile)
-    left_out = {*NOT_OF_THE_PROFILE, *(name for n in NOT_OF_THE_PROFILE for name in _panels_of(n, results.folder))}
+    notebooks = [name for name in list_notebooks(results.root) if name not in NOT_OF_THE_PROFILE]
+    kept = {*notebooks, *(f"fig{panel}" for panel in panels_made(results.folder, notebooks))}
     with replacing(target) as beside:
         for kind, pattern in (("panels", "*.csv"), ("values", "*.json")):
             (beside / kind).mkdir(parents=True)
             for path in sorted((results.folder / kind).glob(pattern)):
-                if path.stem not in left_out:
+                if path.stem in kept:
                     shutil.copy(path, beside / kind)
         # Where single cells are drawn, the table is long, and not what a record is for.
         for path in (beside / "panels").iterdir():
@@ -141,7 +128,7 @@ def write_record(profile: str, *, root: Path | None = None) -> Path:
         types = [by_cell_type(results.scores(b)).assign(baseline=b) for b in results.profile.baselines]
         pd.concat(types).to_csv(beside / "scores_by_type.csv", index=False, float_format="%.5g", lineterminator="\n")
         made = describe(results, made={"command": f"make record PROFILE={profile}", "commit": made_at}) | {
-            "code": code_hash(),
+            "code": code_hash(profile, root=results.root),
             "settings": settings_hash(profile, root=root),
         }
         write_json(beside / "provenance.json", made)
@@ -174,7 +161,8 @@ def _require_clean(results: Results) -> str:
 def is_current(folder: Path, *, root: Path | None = None) -> bool:
     """Say whether a record was made by the code, and with the settings of its profile, as they are now."""
     made = read_json(folder / "provenance.json")
-    return bool(made["code"] == code_hash() and made["settings"] == settings_hash(made["profile"], root=root))
+    name = made["profile"]
+    return bool(made["code"] == code_hash(name, root=root) and made["settings"] == settings_hash(name, root=root))
 
 
 def read_record(root: Path, profile: str) -> Record:
@@ -197,10 +185,6 @@ def read_record(root: Path, profile: str) -> Record:
         msg = f"There is no record of profile {profile} in recorded/."
         raise NotInProfileError(msg, fix=f"make record PROFILE={profile}")
     return Record(folder, read_json(folder / "provenance.json"))
-
-
-def _panels_of(notebook: str, folder: Path) -> list[str]:
-    return [path.stem for path in (folder / "panels").glob("*.json") if read_json(path)["notebook"] == notebook]
 
 
 ABOUT = ("hardware", "versions", "date", "commit")

@@ -10,12 +10,13 @@ import pandas as pd
 from anndata import AnnData
 
 from datamix.corpora.corpus import read_corpus, read_obs
+from datamix.corpora.genes import read_genes
 from datamix.corpora.mixtures import Mixture, mixtures_of
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.files import read_json, sha256
 from datamix.project.layout import Layout
 from datamix.project.profile import Profile
-from datamix.publishing.values import Values
+from datamix.publishing.front_matter import read_front_matter
 
 
 @cache
@@ -25,7 +26,7 @@ def _hash(path: Path, _changed: int) -> str:
 
 
 class Results:
-    """The results of one profile, as one notebook uses them.
+    """The results of one profile, as one notebook uses them, or anyone in a console: making one writes nothing.
 
     Parameters
     ----------
@@ -37,6 +38,11 @@ class Results:
         The datasets that the notebook reads, directly or through models; those of the profile when not given.
     root
         The project's folder; found from the current folder upwards when not given.
+
+    Raises
+    ------
+    NotInProfileError
+        If the profile lacks what the notebook's header says it needs.
     """
 
     def __init__(
@@ -45,7 +51,9 @@ class Results:
         self.layout = Layout.of(profile, root)
         self.notebook = notebook
         self._reads = self.profile.datasets if reads is None else tuple(reads)
-        Values.start(self.folder, notebook=notebook)
+        script = self.root / "notebooks" / f"{notebook}.py"
+        if script.is_file():
+            read_front_matter(script).require(self.profile)
 
     @property
     def profile(self) -> Profile:
@@ -74,18 +82,10 @@ class Results:
             self._existing(self.layout.corpus(dataset))
         return mixtures_of(self.layout, baseline)
 
-    def require_baseline(self, baseline: str) -> None:
-        """End the notebook here, without failing, where the profile has no such baseline.
-
-        Raises
-        ------
-        NotInProfileError
-            With the reason that the profile gives under `missing`.
-        """
-        if baseline not in self.profile.baselines:
-            reason = self.profile.missing.get(f"{baseline}_baseline", "")
-            msg = f"Profile {self.profile.name} has no {baseline} baseline. {reason}".strip()
-            raise NotInProfileError(msg)
+    @property
+    def baselines(self) -> list[str]:
+        """The baselines in the profile's order; the paper's first is blood, its second the atlas."""
+        return list(self.profile.baselines)
 
     def scores(self, baseline: str) -> pd.DataFrame:
         """Read the reconstruction scores of a baseline, a row a (mixture, seed, evaluation, cell)."""
@@ -173,7 +173,7 @@ class Results:
 
     def genes(self) -> pd.DataFrame:
         """Read the genes that the models use: columns `gene`, `symbol`."""
-        return pd.read_csv(self._existing(self.layout.genes), dtype=str)
+        return read_genes(self.layout)
 
     def _of_all_seeds(self, paths: dict[int, Path]) -> pd.DataFrame:
         tables = [pd.read_parquet(self._existing(path)).assign(seed=seed) for seed, path in paths.items()]

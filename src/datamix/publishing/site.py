@@ -16,8 +16,10 @@ import yaml
 
 from datamix.project.errors import DatamixError
 from datamix.project.files import read_json, replacing, write_json
+from datamix.project.fingerprint import fingerprint
 from datamix.project.layout import Layout
 from datamix.project.profile import project_root
+from datamix.publishing.outputs import panels_made
 
 # Jupyter Book's own list without sphinx_thebe and sphinx_comments, which load scripts from other machines.
 _EXTENSIONS = ("myst_nb", "sphinx_external_toc", "sphinx_copybutton", "sphinx_design", "sphinxcontrib.bibtex")
@@ -63,7 +65,10 @@ def build_site(profile: str, root: Path | None = None) -> Path:
         # copyfile, so that the site is as new as it is: Snakemake compares times.
         copied: Any = {"copy_function": shutil.copyfile, "ignore": shutil.ignore_patterns(".*")}
         shutil.copytree(cache / "html", beside, **copied)
-        shutil.copytree(layout.folder / "panels", beside / "panels", **copied)
+        (beside / "panels").mkdir()
+        for panel in panels_made(layout.folder, list_notebooks(layout.root)):
+            for path in (layout.folder / "panels").glob(f"fig{panel}.*"):
+                shutil.copyfile(path, beside / "panels" / path.name)
         (beside / ".nojekyll").touch()  # or GitHub Pages would leave out _static
         for name in list_notebooks(layout.root):
             notebook = nbformat.read(layout.folder / "notebooks" / f"{name}.ipynb", as_version=4)
@@ -211,16 +216,6 @@ def _readable(warnings: str, source: Path) -> str:
 def _hash(source: Path) -> str:
     """Hash what shapes every page: settings, extension, looks, and this package's part in them."""
     files = [source / "_config.yml", source / "_toc.yml"]
-    files += sorted(p for folder in ("_ext", "_static", "_templates") for p in (source / folder).rglob("*.*"))
-    files += [
-        Path(__file__).parents[1] / f"{module}.py"
-        for module in (
-            "publishing/site",
-            "publishing/pages",
-            "publishing/values",
-            "publishing/run",
-            "project/provenance",
-            "project/manifest",
-        )
-    ]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    files += sorted(p for folder in ("_static", "_templates") for p in (source / folder).rglob("*.*"))
+    code = fingerprint("datamix.publishing.site:build_site", *sorted((source / "_ext").glob("*.py")))
+    return hashlib.sha256(b"".join([*(path.read_bytes() for path in files), code.encode()])).hexdigest()

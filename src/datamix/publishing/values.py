@@ -3,7 +3,7 @@
 import difflib
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +44,15 @@ class Values(Mapping[str, Value]):
         self._values, self._folder = dict(values), folder
 
     @classmethod
-    def read(cls, folder: Path) -> "Values":
-        """Read the values that all notebooks recorded.
+    def read(cls, folder: Path, *, notebooks: Collection[str] | None = None) -> "Values":
+        """Read the values that notebooks recorded.
 
         Parameters
         ----------
         folder
             `results/<profile>`; the files are `values/<notebook>.json` in it.
+        notebooks
+            Whose values count, those of the book say; all where not given.
 
         Raises
         ------
@@ -59,10 +61,10 @@ class Values(Mapping[str, Value]):
         """
         merged: dict[str, Value] = {}
         for path in sorted((folder / "values").glob("*.json")):
-            for key, entry in read_json(path).items():
+            for key, entry in read_json(path).items() if notebooks is None or path.stem in notebooks else ():
                 if key in merged:
                     msg = f"value '{key}' is recorded by two notebooks, {merged[key].notebook} and {path.stem}."
-                    raise DatamixError(msg, fix=f"rename it in one of them, or delete {path} if that notebook is gone")
+                    raise DatamixError(msg, fix="rename it in one of them")
                 merged[key] = Value(notebook=path.stem, **entry)
         return cls(merged, folder=folder)
 

@@ -17,8 +17,8 @@ from datamix.ldvae import model as ldvae
 from datamix.ldvae import training as ldvae_training
 from datamix.ldvae.stacked_training import drop_counts
 from datamix.project.errors import DatamixError
-from datamix.project.files import replacing
 from datamix.project.layout import Layout
+from datamix.project.tables import write_table
 from datamix.scoring import reconstruction
 from datamix.sources.formats.cell_labels import NOT_LABELLED
 
@@ -95,8 +95,7 @@ def hold_out(layout: Layout, baseline: str, *, seed: int, say: Callable[[str], N
         found = pairs.assign(nearest=[n for n, _ in near], distance=[d for _, d in near])
         tables.append(scores.merge(found, on=["held_out", "cell_type"], validate="many_to_one"))
     columns = ["held_out", "evaluation", "cell", "cell_type", "donor", "r", "r2", "nearest", "distance"]
-    with replacing(layout.held_out_of(baseline, seed)) as beside:
-        pd.concat(tables, ignore_index=True)[columns].to_parquet(beside, index=False)
+    write_table(pd.concat(tables, ignore_index=True)[columns], layout.held_out_of(baseline, seed))
 
 
 def types_to_hold_out(

@@ -8,7 +8,7 @@ import torch
 from scvi.model import LinearSCVI
 
 from datamix.corpora.normalise import COUNTS_PER_CELL, align, chunks
-from datamix.ldvae.model import one_thread
+from datamix.ldvae.model import layers_of, one_thread, posterior
 from datamix.project.errors import DatamixError
 from datamix.scoring.kernels import csr_product
 
@@ -81,20 +81,15 @@ class Encoder:
             msg = "Only models without batches and with a normal latent on log1p counts are scored; this one differs."
             raise DatamixError(msg, fix="train it with datamix.ldvae.training.train")
         self._encoder = module.eval().z_encoder
-        first, *self._rest = [
-            layer for block in self._encoder.encoder.fc_layers for layer in block if layer is not None
-        ]
+        first, self._rest = layers_of(self._encoder)
         self._weight, self._bias = first.weight.detach().T.contiguous().numpy(), first.bias
 
     def __call__(self, counts: sp.csr_matrix) -> tuple[torch.Tensor, torch.Tensor]:
         """Return mean and standard deviation of z, `(n_cells, n_latent)` each, for raw counts."""
         logged = np.log1p(counts.data)
         product = csr_product(counts.indptr, counts.indices, logged, self._weight)
-        hidden = torch.from_numpy(product) + self._bias
-        for layer in self._rest:
-            hidden = layer(hidden)
-        variance = self._encoder.var_activation(self._encoder.var_encoder(hidden)) + self._encoder.var_eps
-        return self._encoder.mean_encoder(hidden), variance.sqrt()
+        mean, variance = posterior(self._encoder, self._rest, torch.from_numpy(product) + self._bias)
+        return mean, variance.sqrt()
 
 
 class Decoder:

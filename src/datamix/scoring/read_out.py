@@ -8,9 +8,8 @@ from datamix.corpora.evaluation_sets import read_evaluation
 from datamix.corpora.genes import read_genes
 from datamix.corpora.mixtures import mixtures_of
 from datamix.ldvae import model as ldvae
-from datamix.project.files import replacing
 from datamix.project.layout import Layout
-from datamix.project.tables import as_categories
+from datamix.project.tables import write_table
 from datamix.scoring import reconstruction
 from datamix.scoring.posterior import encode
 
@@ -59,5 +58,4 @@ def read_out(layout: Layout, baseline: str, *, seed: int, say: Callable[[str], N
     ):
         table = pd.concat(tables, ignore_index=True)
         first = ["mixture", "evaluation"]
-        with replacing(path) as beside:
-            as_categories(table[first + [c for c in table if c not in first]]).to_parquet(beside, index=False)
+        write_table(table[first + [c for c in table if c not in first]], path)

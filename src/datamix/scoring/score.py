@@ -14,9 +14,8 @@ from datamix.corpora.mixtures import mixtures_of
 from datamix.corpora.normalise import log_normalised
 from datamix.ldvae import model as ldvae
 from datamix.ldvae.grid import MEAN_PROFILE, Say
-from datamix.project.files import replacing
 from datamix.project.layout import Layout
-from datamix.project.tables import as_categories
+from datamix.project.tables import write_table
 from datamix.scoring import reconstruction
 from datamix.scoring.posterior import Decoder
 
@@ -63,10 +62,7 @@ def score_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
     scores.insert(2, "seed", seed)
     first = ["baseline", "mixture", "seed", "evaluation", "cell", "cell_type", "donor"]
     scores = scores[first + [c for c in scores if c not in first]]
-    path = layout.scores_of(baseline, seed)
-    with replacing(path) as beside:
-        as_categories(scores).to_parquet(beside, index=False)
-    return path
+    return write_table(scores, layout.scores_of(baseline, seed))
 
 
 def predict_cell(
@@ -111,6 +107,4 @@ def collect_scores(layout: Layout) -> Path:
     profile = layout.profile
     paths = [layout.scores_of(b, s) for b in profile.baselines for s in profile.seeds]
     scores = pd.concat([pd.read_parquet(p).astype({"seed": "int64"}) for p in paths], ignore_index=True)
-    with replacing(layout.scores) as beside:
-        as_categories(scores).to_parquet(beside, index=False)
-    return layout.scores
+    return write_table(scores, layout.scores)

@@ -5,14 +5,15 @@ in a fixed order: X = CSR raw counts over all genes of the source, `obs_names` =
 `obs` what it knows of `cell_type`, `donor` and `dataset`. The first `skip` blocks are passed over without being read.
 `uns["cells_in_all"]`, where a block has it, is the number of cells that all blocks have together.
 `files` maps the manifest's file names to paths, `options` are those of the manifest entry. A reader that knows the two
-protocols has a keyword `protocol`, which the profile sets.
+protocols has a keyword `protocol`, which the profile sets; one that needs disk has a keyword `scratch`, a folder of its
+own, which stays until its last block has been taken and is then removed by the caller; one that may need the genes that
+all training corpora share has `training_genes`, which are given where
+`datamix.corpora.genes.needs_training_genes` says so.
 """
 
 import importlib
 import inspect
-import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from datamix.project.errors import DatamixError
@@ -61,7 +62,8 @@ def reader(name: str, *, options: Mapping[str, Any], dataset_id: str) -> Callabl
     module, function = READERS[name].split(":")
     read = getattr(importlib.import_module(module), function)
     parameters = [p for p in inspect.signature(read).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    accepted = [p.name for p in parameters if p.name not in {"skip", "block_cells", "protocol"}]
+    given = {"skip", "block_cells", "protocol", "scratch", "training_genes"}
+    accepted = [p.name for p in parameters if p.name not in given]
     unknown = sorted(set(options) - set(accepted))
     missing = [p.name for p in parameters if p.name in accepted and p.default is p.empty and p.name not in options]
     if unknown or missing:
@@ -71,23 +73,11 @@ def reader(name: str, *, options: Mapping[str, Any], dataset_id: str) -> Callabl
     return read
 
 
-def reader_sources(dataset_id: str, manifest: Manifest) -> list[str]:
-    """Return the paths of the modules that read a dataset and its gene table: what it gives is stale when they change.
+def reader_code(dataset_id: str, manifest: Manifest) -> list[str]:
+    """Name the functions that read a dataset and its gene table, as entries of `datamix.project.fingerprint`.
 
-    They are relative to the working folder where they lie below it. An unknown reader has none.
+    An unknown reader has none: `reader` says so, when it is asked for.
     """
     dataset = manifest.dataset(dataset_id)
     readers = [dataset.reader, *([manifest.dataset(dataset.gene_table).reader] if dataset.gene_table else [])]
-    package = Path(__file__).parents[1]
-    pending = [READERS[name].split(":")[0] for name in readers if name in READERS]
-    found: set[Path] = set()
-    while pending:
-        path = package.parent.joinpath(*pending.pop().split(".")).with_suffix(".py")
-        if path.is_file() and path not in found:
-            found.add(path)
-            text = path.read_text("utf-8")
-            pending += re.findall(r"^\s*from (datamix\.sources\.[\w.]+) import", text, flags=re.MULTILINE)
-            modules = re.findall(r"^\s*from (datamix\.sources\.\w+) import (\w+)", text, flags=re.MULTILINE)
-            pending += [f"{folder}.{module}" for folder, module in modules]
-    here = Path.cwd()
-    return sorted(str(path.relative_to(here) if path.is_relative_to(here) else path) for path in found)
+    return sorted({READERS[name] for name in readers if name in READERS})

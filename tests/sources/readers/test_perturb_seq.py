@@ -1,4 +1,5 @@
 import logging
+import shutil
 
 import anndata as ad
 import numpy as np
@@ -47,8 +48,11 @@ class Experiment:
         )
 
     def read(self, **options):
+        return list(self.open(**options))
+
+    def open(self, **options):
         defaults = {"reference": "reference.h5ad", "prefix": self.stem, "cell_line": "K562", "block_cells": 7}
-        return list(read_perturb_seq(self.files, **{**defaults, **options}))
+        return read_perturb_seq(self.files, **{"scratch": self.folder / "scratch", **defaults, **options})
 
 
 @pytest.fixture
@@ -85,7 +89,7 @@ def check(experiment, blocks, cell_line="K562"):
 
 def test_cells_of_the_reference_with_all_genes(k562):
     check(k562, k562.read())
-    assert [p.name for p in sorted(k562.folder.iterdir())] == ["mex", "reference.h5ad"]  # the spool is gone
+    assert [p.name for p in sorted(k562.folder.iterdir())] == ["mex", "reference.h5ad", "scratch"]
 
 
 def collated(experiment):
@@ -205,15 +209,22 @@ def test_interrupted_and_skipping(k562, kept):
     """Blocks from a later start, with or without the spool of the interrupted run, are the same."""
     blocks = k562.read()
     for skip in range(len(blocks) + 1):
-        reader = read_perturb_seq(
-            k562.files, reference="reference.h5ad", prefix=k562.stem, cell_line="K562", block_cells=7
-        )
+        reader = k562.open()
         for _ in range(kept):
             next(reader)
         reader.close()
         later = k562.read(skip=skip)
         assert [b.obs_names.tolist() for b in later] == [b.obs_names.tolist() for b in blocks[skip:]]
         assert all((a.X != b.X).nnz == 0 for a, b in zip(later, blocks[skip:], strict=True))
+
+
+def test_two_read_at_once(k562):
+    """Two profiles on one source: what the one has put on disk, and its removal, are nothing to the other."""
+    one = k562.open(scratch=k562.folder / "one")
+    first = next(one)
+    check(k562, k562.read(scratch=k562.folder / "two"))
+    shutil.rmtree(k562.folder / "two")
+    check(k562, [first, *one])
 
 
 def test_single_files_instead_of_a_folder(k562):

@@ -1,14 +1,12 @@
 """Perturb-seq of essential genes (K562, Jurkat): counts of all genes from MEX batches, cells from a reference file.
 
 The published reference holds a filtered set of genes, so the authors collated the MEX files, which hold all genes, to
-the reference's cells. The reference mixes the batches: they are converted on disk first, in a hidden folder beside the
-reference, which is removed after the last block.
+the reference's cells. The reference mixes the batches: they are converted on disk first.
 
 Sources: Replogle et al. 2022, doi 10.1016/j.cell.2022.05.013; Nadig et al. 2025, doi 10.1038/s41588-025-02169-3.
 """
 
 import logging
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -30,6 +28,7 @@ OVERLAP = 0.3
 def read_perturb_seq(
     files: Mapping[str, Path],
     *,
+    scratch: Path,
     skip: int = 0,
     block_cells: int = 20_000,
     reference: str,
@@ -46,8 +45,8 @@ def read_perturb_seq(
     ----------
     files
         The reference h5ad, and the MEX files: a folder, a tar, or the single files.
-    skip, block_cells
-        See `datamix.sources`.
+    scratch, skip, block_cells
+        See `datamix.sources.registry`; `scratch` gets the counts of all cells, 8 bytes for each that is not 0.
     reference
         Name of the reference h5ad.
     prefix
@@ -81,12 +80,10 @@ def read_perturb_seq(
     obs = assign_metadata(found.index, table, protocol=protocol)
     rows = np.flatnonzero(~obs["target"].isin(without_targets))
     require_cells(rows, where=str(files[reference]), filters=f"gene not in {list(without_targets)}")
-    spool = files[reference].parent / f".{files[reference].stem}.spool"
     for piece in cut(rows, skip=skip, block_cells=block_cells):
         cells = rows[piece]
-        counts = gather(found.iloc[cells], found, batches, spool, n_genes=len(var))
+        counts = gather(found.iloc[cells], found, batches, scratch, n_genes=len(var))
         yield make_block(counts, obs=obs.iloc[cells], var=var, cells_in_all=len(rows))
-    shutil.rmtree(spool, ignore_errors=True)
 
 
 def assign_metadata(names: pd.Index, reference: pd.DataFrame, *, protocol: Protocol) -> pd.DataFrame:

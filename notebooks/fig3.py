@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   datamix:
-#     reads: [latents]
+#     reads: [latents, corpora]
 #     needs: {seeds: 2}
 #   jupytext:
 #     text_representation:

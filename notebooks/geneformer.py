@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   datamix:
-#     reads: [geneformer, scores]
+#     reads: [geneformer, scores, corpora]
 #     needs: {geneformer: true}
 #   jupytext:
 #     text_representation:

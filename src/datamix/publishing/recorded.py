@@ -104,7 +104,6 @@ def write_record(profile: str, *, root: Path | None = None) -> Path:
         If there are no results, or the tables take more than 2 MB.
     """
     results = Results(profile, notebook="record", root=root)
-    (results.folder / "values" / "record.json").unlink()
     claims = results.folder / "claims.csv"
     if not claims.is_file():
         msg = f"{claims} does not exist: the claims of profile {profile} were not tested so far."

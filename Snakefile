@@ -11,6 +11,7 @@ import os
 import sys
 from pathlib import Path
 
+from datamix.corpora.genes import needs_training_genes
 from datamix.corpora.planning import require_files_by_hand, rule_resources
 from datamix.geneformer import tables as geneformer
 from datamix.project.errors import DatamixError
@@ -95,11 +96,14 @@ rule book:
 
 
 rule corpus:
+    input:
+        lambda w: corpora(profile.training_datasets) if needs_training_genes(manifest.dataset(w.dataset), profile) else [],
     output:
         layout.corpus("{dataset}"),
     params:
         made_from=lambda w: steps.corpus(w.dataset, manifest),
-        settings=lambda w: steps.settings("prepare", profile),
+        # Which training corpora there are, the input says, of the one corpus that needs them.
+        settings=lambda w: steps.settings("prepare", profile, without=["baselines", "added", "evaluations"]),
     resources:
         **needed("corpus"),
     shell:

@@ -28,6 +28,7 @@ profile: str = "demo"  # which data and settings: demo | mini | paper, or the na
 # %%
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
+from datamix.analysis.shared_donors import about_donors
 from datamix.analysis.summary import by_cell_type, summarise
 from datamix.analysis.published_numbers import published_r2
 from datamix.publishing.values import record
@@ -78,8 +79,9 @@ for row in summary.itertuples():
         results=results,
     )
 base = summary[summary["group"] == "baseline"].set_index("evaluation")
-control = summary[summary["mixture"] == f"{baseline}+{baseline}"].set_index("evaluation")
-additions = summary[(summary["group"] == "added") & (summary["mixture"] != f"{baseline}+{baseline}")]
+published_control = next(m.name for m in mixtures if m.is_control)
+control = summary[summary["mixture"] == published_control].set_index("evaluation")
+additions = summary[summary["mixture"].isin([m.name for m in mixtures if m.is_addition])]
 best = additions.loc[additions["over_control"].idxmax()]
 worst = additions.loc[additions["over_control"].idxmin()]
 seen, unseen = base["median"].idxmax(), base["median"].idxmin()
@@ -91,6 +93,8 @@ for name, where in (("seen", seen), ("unseen", unseen)):
 for name, row in (("best", best), ("worst", worst)):
     record(f"fig2.{name}.mixture", row["mixture_label"], unit="", results=results)
     record(f"fig2.{name}.evaluation", row["evaluation_label"], unit="", results=results)
+    record(f"fig2.{name}.added", results.profile.added[row["added"]].label, unit="", results=results)
+    record(f"fig2.{name}.control", row["control_label"], unit="", results=results)
     for column in ("median", "over_control", "over_control_low", "over_control_high"):
         record(f"fig2.{name}.{column}", row[column], unit="median R²", results=results)
 record("fig2.best.baseline", base.loc[best["evaluation"], "median"], unit="median R²", results=results)
@@ -101,6 +105,14 @@ for column in ("gain", "gain_low", "gain_high"):
 clear = additions[(additions["over_control_low"] > 0) | (additions["over_control_high"] < 0)]
 record("fig2.clear.up", int((clear["over_control"] > 0).sum()), unit="pairs", results=results)
 record("fig2.clear.down", int((clear["over_control"] < 0).sum()), unit="pairs", results=results)
+record("fig2.best.donors", about_donors(additions, results.profile), unit="", results=results)
+others = [f"“{label}”" for label in summary.loc[summary["group"] == "control", "mixture_label"].unique()]
+record(
+    "fig2.control.others",
+    f" (that one, or, for sets of another size, {', '.join(others)})" if others else "",
+    unit="",
+    results=results,
+)
 record("fig2.pairs", len(additions), unit="pairs", results=results)
 
 # %% [markdown]
@@ -108,33 +120,33 @@ record("fig2.pairs", len(additions), unit="pairs", results=results)
 #
 # How much of a change is only more cells and more training steps?
 # The control adds the second half of the baseline's own cells; its largest change, on {val}`fig2.control.evaluation`, is {val}`fig2.control.gain:.3f` ({val}`fig2.control.gain_low:.3f` to {val}`fig2.control.gain_high:.3f`).
-# A gain over the baseline that is no larger says nothing about composition, so each added set is held against the control.
+# A gain over the baseline that is no larger says nothing about composition, so each added set is held against a control of its size{val}`fig2.control.others`; [Training](training) lists which.
 #
-# Of {val}`fig2.pairs` pairs of an added set and an evaluation set, {val}`fig2.clear.up` lie above the control and {val}`fig2.clear.down` below it, by more than their interval.
-# Furthest above lies {val}`fig2.best.mixture` on {val}`fig2.best.evaluation`: the baseline has {val}`fig2.best.baseline:.2f`, this mixture {val}`fig2.best.median:.2f`, and the difference from the control is {val}`fig2.best.over_control:.3f` ({val}`fig2.best.over_control_low:.3f` to {val}`fig2.best.over_control_high:.3f`).
-# Furthest below lies {val}`fig2.worst.mixture` on {val}`fig2.worst.evaluation`, with {val}`fig2.worst.over_control:.3f` ({val}`fig2.worst.over_control_low:.3f` to {val}`fig2.worst.over_control_high:.3f`).
+# Of {val}`fig2.pairs` pairs of an added set and an evaluation set, {val}`fig2.clear.up` lie above their control and {val}`fig2.clear.down` below it, by more than their interval.
+# Furthest above lies {val}`fig2.best.mixture` on {val}`fig2.best.evaluation`: the baseline has {val}`fig2.best.baseline:.2f`, this mixture {val}`fig2.best.median:.2f`, and the difference from its control, “{val}`fig2.best.control`”, is {val}`fig2.best.over_control:.3f` ({val}`fig2.best.over_control_low:.3f` to {val}`fig2.best.over_control_high:.3f`).{val}`fig2.best.donors`
+# Furthest below lies {val}`fig2.worst.mixture` on {val}`fig2.worst.evaluation`, held against “{val}`fig2.worst.control`”, with {val}`fig2.worst.over_control:.3f` ({val}`fig2.worst.over_control_low:.3f` to {val}`fig2.worst.over_control_high:.3f`).
 #
 # ### Beside the published values
 #
-# A draft of the paper's heat map prints these values; whether they are means or medians over cells is not stated.
+# A draft of the paper's heat map prints these values; whether they are medians or means over cells is not stated, so that both of ours stand beside them.
 # They come from other cells than ours unless the profile is `paper`: compare the pattern, not the numbers.
 
 # %% tags=["hide-input"]
 beside = summary.assign(
     both=[
-        f"{m:.2f} ({p:.2f})" if p == p else f"{m:.2f} (–)"
-        for m, p in zip(summary["median"], summary["published"], strict=True)
+        f"{m:.2f} / {mean:.2f} ({p:.2f})" if p == p else f"{m:.2f} / {mean:.2f} (–)"
+        for m, mean, p in zip(summary["median"], summary["mean"], summary["published"], strict=True)
     ]
 )
 beside = beside.pivot(index="mixture_label", columns="evaluation_label", values="both")
 beside = beside.reindex(index=summary["mixture_label"].unique(), columns=summary["evaluation_label"].unique())
-beside.rename_axis(index=None, columns="ours (published)")
+beside.rename_axis(index=None, columns="our median / mean (published)")
 
 # %% [markdown]
 # ## Cell by cell type
 #
 # A median over a set hides which cells it stands for.
-# For each cell type: the baseline in grey, and the two mixtures that lie furthest above the control on any evaluation set.
+# For each cell type: the baseline in grey, and the two mixtures that lie furthest above their control on any evaluation set.
 
 # %%
 highest = additions.groupby("mixture", sort=False)["over_control"].max().nlargest(2)
@@ -159,7 +171,7 @@ save_panel(
 # ## One cell, gene by gene
 #
 # What does such an R² look like?
-# The cell below is the one of median R² in {val}`fig2.best.evaluation` under the mixture that lies furthest above the control there.
+# The cell below is the one of median R² in {val}`fig2.best.evaluation` under the mixture that lies furthest above its control there.
 
 # %%
 from datamix.scoring.score import predict_cell
@@ -197,7 +209,13 @@ table = simple[list(columns)].median().rename(columns=columns).loc[lambda t: t.i
 table = table.droplevel(1).rename(index=lambda e: results.profile.evaluations[e].label)
 for label, row in zip(scores["evaluation"].unique(), table.itertuples(index=False), strict=True):
     record(f"fig2.simple.{label}", row[3], unit="median R² of the mean profile", results=results)
+above = int((table["R², mean profile"] >= table["R², posterior sample"]).sum())
+record("fig2.simple.above", above, unit="evaluation sets", results=results)
+record("fig2.simple.sets", len(table), unit="evaluation sets", results=results)
 table.rename_axis("Evaluation set").style.format("{:.2f}")
+
+# %% [markdown]
+# On {val}`fig2.simple.above` of {val}`fig2.simple.sets` sets the mean profile alone, no model at all, correlates as well as the baseline model's prediction or better: a high R² is no sign that a model tells cells apart.
 
 # %% [markdown]
 # ## Use it on your own data

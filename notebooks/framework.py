@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   datamix:
-#     reads: [data_manifest.yaml]
+#     reads: [data_manifest.yaml, corpora]
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -19,7 +19,7 @@
 # The paper takes human haematopoiesis, where cell states and their order are known, trains the same model on different mixtures of data, and asks each what it can say of cells that it has not seen.
 # This page draws the framework from the very profile and manifest that the rest of the book was computed from.
 #
-# **Input:** `config/<profile>.yaml`, `data_manifest.yaml`.
+# **Input:** `config/<profile>.yaml`, `data_manifest.yaml`, and the sizes of the corpora, which decide how many controls there are.
 # **Output:** panels 1a–1d.
 
 # %% tags=["parameters"]
@@ -59,18 +59,34 @@ save_panel(
 # ```{panel} 1a
 # ```
 #
-# Each of {val}`framework.baselines` baselines gives {val}`framework.mixtures` mixtures: the baseline alone, each added set alone, the baseline with each added set, and, as the control, the baseline with more of its own cells.
-# A training block holds {val}`framework.cells` cells.
+# Each of {val}`framework.baselines` baselines gives {val}`framework.mixtures` mixtures: the baseline alone, each added set alone, the baseline with each added set, and, as the control, the baseline with more of its own cells{val}`framework.controls`.
+# A training block holds {val}`framework.block`.
 
 # %% tags=["remove-cell"]
 cells = settings.cells if settings.cells == "all" else f"{settings.cells:,}"
 record("framework.cells", cells, unit="cells", results=results)
+block = "all cells that there are of its set" if settings.cells == "all" else f"{cells} cells"
+record("framework.block", block, unit="", results=results)
 record("framework.baselines", len(settings.baselines), unit="baselines", results=results)
-record("framework.mixtures", len(results.mixtures(next(iter(settings.baselines)))), unit="mixtures", results=results)
+mixtures = results.mixtures(next(iter(settings.baselines)))
+others = sum(m.group == "control" for m in mixtures)
+record("framework.mixtures", len(mixtures) - others, unit="mixtures", results=results)
+more = (
+    f"; and {others} such controls more, of the sizes of the added sets, where these are not a block" if others else ""
+)
+record("framework.controls", more, unit="", results=results)
 record("framework.evaluations", len(settings.evaluations), unit="sets", results=results)
+named = settings.evaluations.values()
+cells_too = [e.label for e in named if e.shares_cells_with and settings.protocol == "published"]
+donors = [e.label for e in named if e.shares_donors_with]
+but = f", but for what the published protocol allows: {', '.join(cells_too)}" if cells_too else ""
+record("framework.shared_cells", but, unit="", results=results)
+same = f"Donors of training sets are allowed in: {', '.join(donors)}; a gain there is none on unseen donors."
+none = "The profile allows no donor of training in them."
+record("framework.shared_donors", same if donors else none, unit="", results=results)
 record("framework.seeds", len(settings.seeds), unit="seeds", results=results)
 record("framework.epochs", settings.training.max_epochs, unit="epochs", published=250, results=results)
-models = len(settings.baselines) * len(settings.seeds) * len(results.mixtures(next(iter(settings.baselines))))
+models = sum(len(settings.seeds) * len(results.mixtures(baseline)) for baseline in settings.baselines)
 record("framework.models", models, unit="models", results=results)
 record("framework.n_top_genes", settings.scoring.n_top_genes, unit="genes", results=results)
 
@@ -106,7 +122,8 @@ save_panel(
 #
 # ## Evaluation sets
 #
-# No model is trained on any cell of the {val}`framework.evaluations` evaluation sets.
+# There are {val}`framework.evaluations` evaluation sets; before any model is trained, their cells are compared with its own where both come from one source, and the run stops if they share one{val}`framework.shared_cells`.
+# {val}`framework.shared_donors`
 
 # %%
 sets = pd.DataFrame(

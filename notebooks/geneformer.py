@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   datamix:
-#     reads: [geneformer, scores]
+#     reads: [geneformer, scores, corpora]
 #     needs: {geneformer: true}
 #   jupytext:
 #     text_representation:
@@ -28,6 +28,7 @@
 profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
 
 # %%
+from datamix.corpora.mixtures import list_mixtures
 from datamix.figures import labels
 from datamix.figures import geneformer
 from datamix.analysis.two_families import MEASURES, REFERENCES, masked_measures, side_by_side, summarise_measure
@@ -42,7 +43,7 @@ from datamix.publishing.values import record
 results = Results(profile, notebook="geneformer")
 settings = settings_of(results.profile)
 baseline = settings.baselines[0]
-mixtures = results.mixtures(baseline)
+mixtures = list_mixtures(results.profile, baseline)
 scores = read_scores(results.layout, baseline)
 summaries = {
     measure: labels.label_mixtures(summarise_measure(scores, mixtures, measure=measure), results.profile)
@@ -207,7 +208,8 @@ record("geneformer.peak", rates.max() / settings.lr, unit="of the learning rate 
 # The median model takes {val}`geneformer.steps:,d` steps; its learning rate rises over {val}`geneformer.warmup_steps:,d` steps (the paper: {val}`geneformer.warmup_steps|published:,d`) and reaches {val}`geneformer.peak:.0%` of what is set, then falls evenly to zero.
 # Where warm-up is longer than training, as with the published setting and one block of cells, the rate never reaches its peak.
 #
-# As for the LDVAE, a mixture takes more steps than its baseline, so that each added set is held against the control, the baseline with more of its own cells.
+# As for the LDVAE, a mixture takes more steps than its baseline, so that each added set is held against a control, the baseline with more of its own cells.
+# Both families are held against the published control here, whatever the size of the added set: Geneformer is not trained on controls of other sizes{val}`geneformer.sizes`.
 #
 # ## The same question, asked of both families
 
@@ -236,6 +238,13 @@ save_panel(
 # %% tags=["remove-cell"]
 sets = results.profile.evaluations
 far = next((name for name, e in sets.items() if e.group == "out of distribution"), list(sets)[-1])
+sized = results.mixtures(baseline)
+others = sorted(m.cells - sized[0].cells for m in sized if m.is_addition and m.control != sized[0].control)
+published_adds = next(m.cells for m in sized if m.is_control) - sized[0].cells
+sizes = (
+    f", and that one adds {published_adds:,} cells, where sets add {others[0]:,} to {others[-1]:,}" if others else ""
+)
+record("geneformer.sizes", sizes, unit="", results=results)
 record("geneformer.asked", label, unit="", results=results)
 record("geneformer.far", f"{sets[far].label} ({sets[far].group})", unit="", results=results)
 of_set = both[(both["added"] == asked) & (both["evaluation"] == far)].set_index("measure")

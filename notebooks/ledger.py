@@ -18,7 +18,7 @@
 # Which of the published numbers does this project reproduce?
 # Every number of the paper that is known to us stands here, with ours beside it, what difference is tolerated, and a verdict.
 #
-# **Input:** per-cell scores, the corpora, and the settings of the profile `paper`.
+# **Input:** per-cell scores, the corpora, and, for the settings, the profile `paper`.
 # **Output:** the ledger (`ledger.csv`).
 
 # %% tags=["parameters"]
@@ -30,6 +30,7 @@ from datamix.project.files import replacing
 from datamix.analysis.published_numbers import (
     CELLS_TOLERANCE,
     R2_TOLERANCE,
+    carried_over,
     our_numbers,
     published_numbers,
     write_verdicts,
@@ -37,17 +38,21 @@ from datamix.analysis.published_numbers import (
 from datamix.project.profile import read_profile
 from datamix.publishing.results import Results
 from datamix.analysis.published_numbers import published_r2
-from datamix.analysis.summary import seed_medians
 from datamix.publishing.values import record
 
 results = Results(profile, notebook="ledger")
 scores = results.scores(results.baselines[0])
-medians = seed_medians(scores).groupby(["evaluation", "mixture"], sort=False)["median"].mean().to_dict()
+of_models = scores.groupby(["evaluation", "mixture", "seed"], sort=False)["r2"]
+medians, means = (table.groupby(["evaluation", "mixture"]).mean() for table in (of_models.median(), of_models.mean()))
 cells = {dataset: len(results.corpus_obs(dataset)) for dataset in results.profile.datasets}
-paper = read_profile("paper", results.root)
-ledger = write_verdicts(
-    published_numbers(published_r2("blood")), our_numbers(results.profile, paper, medians=medians, cells=cells)
+published = published_numbers(published_r2("blood"))
+ledger, of_means = (
+    write_verdicts(published, our_numbers(results.profile, r2=r2.to_dict(), cells=cells)) for r2 in (medians, means)
 )
+of_r2 = ledger["number"].str.startswith("r2.")
+ledger["ours_mean"], ledger["verdict_mean"] = (of_means[c].where(of_r2) for c in ("ours", "verdict"))
+paper = read_profile("paper", results.root)
+settings = carried_over(paper)
 with replacing(results.folder / "ledger.csv") as beside:
     ledger.to_csv(beside, index=False, float_format="%.6g", lineterminator="\n")
 
@@ -61,9 +66,14 @@ for name, verdict in (
     record(f"ledger.{name}", int((ledger["verdict"] == verdict).sum()), unit="numbers", results=results)
 record("ledger.numbers", len(ledger), unit="numbers", results=results)
 record("ledger.profile", results.profile.name, unit="", results=results)
-of_r2 = ledger["number"].str.startswith("r2.")
 record("ledger.r2_tolerance", R2_TOLERANCE, unit="R²", results=results)
 record("ledger.cells_tolerance", CELLS_TOLERANCE, unit="of the published number", results=results)
+for name in ("reproduced", "within tolerance", "differs"):
+    for of, column in (("median", "verdict"), ("mean", "verdict_mean")):
+        count = int((ledger.loc[of_r2, column] == name).sum())
+        record(f"ledger.r2_{of}.{name.split()[0]}", count, unit="numbers", results=results)
+record("ledger.settings", len(settings), unit="settings", results=results)
+record("ledger.settings_same", int(settings["same"].sum()), unit="settings", results=results)
 record("ledger.r2", int(of_r2.sum()), unit="numbers", results=results)
 reasons = "; ".join(dict.fromkeys(why for why in ledger.loc[of_r2, "why"] if why))
 record("ledger.r2_why", f" ({reasons})" if reasons else "", unit="", results=results)
@@ -71,13 +81,13 @@ record("ledger.r2_why", f" ({reasons})" if reasons else "", unit="", results=res
 # %% [markdown]
 # Of {val}`ledger.numbers` published numbers, {val}`ledger.reproduced` are reproduced, {val}`ledger.within` lie within the tolerance, {val}`ledger.differs` differ, and {val}`ledger.not_here` cannot be computed from the profile {val}`ledger.profile`.
 #
-# *Reproduced* means equal as printed: to two decimals for R², exactly for counts and settings.
+# Only numbers that are computed are counted; settings, which agree because they were copied, are a list of their own below.
+#
+# *Reproduced* means equal as printed: to two decimals for R², exactly for counts.
 # R² may differ by {val}`ledger.r2_tolerance`: the paper's own control moves by more on blood, without any change of composition.
 # Numbers of evaluation cells may differ by {val}`ledger.cells_tolerance:.0%`.
-# Settings and draws need no data: those are checked in every profile.
-# Whether the published heat map shows means or medians over cells is not stated; ours are medians.
 #
-# ## Cells, draws and settings
+# ## Cells and vocabulary
 
 # %% tags=["hide-input"]
 shown = ledger.assign(
@@ -89,14 +99,19 @@ shown.rename(columns={"what": "number"}).rename(columns=str.capitalize).style.fo
 # %% [markdown]
 # ## The draft heat map
 #
-# Its {val}`ledger.r2` values of R² on the Blood Baseline: ours, in brackets the published one, and the verdict: ✓ reproduced, ≈ within the tolerance, ✗ differs, – not computable here{val}`ledger.r2_why`.
+# Its {val}`ledger.r2` values of R² on the Blood Baseline.
+# Whether they are medians or means over cells is not stated, so that both of ours stand here, the median first; in brackets the published one.
+# Behind each of ours is its verdict: ✓ reproduced, ≈ within the tolerance, ✗ differs, – not computable here{val}`ledger.r2_why`.
+# The counts above are of medians, of which {val}`ledger.r2_median.reproduced` are reproduced and {val}`ledger.r2_median.within` lie within the tolerance; of means, {val}`ledger.r2_mean.reproduced` and {val}`ledger.r2_mean.within`.
 
 # %% tags=["hide-input"]
 marks = {"reproduced": "✓", "within tolerance": "≈", "differs": "✗", "not computable here": "–"}
 heat = ledger[of_r2]
 heat = heat.assign(
     text=[
-        (f"{r.ours:.2f} " if r.ours == r.ours else "") + f"({r.published:.2f}) {marks[r.verdict]}"
+        f"{r.ours:.2f} {marks[r.verdict]} {r.ours_mean:.2f} {marks[r.verdict_mean]} ({r.published:.2f})"
+        if r.ours == r.ours
+        else f"– ({r.published:.2f})"
         for r in heat.itertuples()
     ],
     mixture=heat["number"].str.split(".").str[2],
@@ -108,6 +123,18 @@ heat = heat.pivot(index="mixture", columns="evaluation", values="text").loc[
 heat.rename(index=lambda m: labels.mixture_label(m, profile=paper)).rename(
     columns=lambda e: labels.evaluation_label(e, profile=paper)
 ).rename_axis(index="Mixture", columns=None).reset_index().style.hide()
+
+# %% [markdown]
+# ## Settings carried over
+#
+# The profile `paper` has {val}`ledger.settings` settings from the published scripts, of which {val}`ledger.settings_same` are still the same; they were copied, and say nothing of what this project reproduces.
+
+# %% tags=["hide-input"]
+carried = settings.assign(same=settings["same"].map({True: "same", False: "changed"}))[
+    ["what", "published", "ours", "same"]
+]
+carried.columns = ["Setting", "Published", "Profile paper", ""]
+carried.style.format({"Published": "{:,}", "Profile paper": "{:,}"}).hide()
 
 # %% [markdown]
 # A change of a verdict fails a test until the record of verdicts is renewed on purpose.

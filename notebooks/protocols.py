@@ -81,12 +81,15 @@ save_panel(
 # 11. Metadata of the perturbation screen are assigned by position, after a check of the names that is only printed: {val}`protocols.mixed_up` of {val}`protocols.mixed_up_whole` cells would get the target of another if they were out of order, and nothing would stop the run. Just before, though, the scripts put the cells into the order of the reference by their names. The fault is therefore latent: read under both protocols, {val}`protocols.screen_differs` cells of the screen differ.
 # 12. The cells of the zero-shot evaluation are drawn without a seed: two draws share {val}`protocols.zero_shot` of {val}`protocols.zero_shot_whole` cells. Its input file is also overwritten in place, with other gene names; here inputs are only read, and a corpus records the hash of each.
 # 13. The Atlas Baseline holds neurons of other donors, so that neurons are not out of its distribution.
+# 14. Cells of the cancer atlas pass QC or not by the genes that all studies in a tissue's folder share: beside a study on fewer genes, {val}`protocols.beside` of {val}`protocols.beside_whole` carcinoma cells pass. Which cells are used depends on what else was downloaded. Corrected, the studies that a set is made of decide alone.
+# 15. Gene symbols of the carcinoma are looked up in a training file, which holds only the genes that all training sources share, and QC comes after: {val}`protocols.after_training` of {val}`protocols.after_training_whole` of its cells pass where training had few genes. The cells of an evaluation set depend on the training sources. Corrected, they are measured on all genes of their study.
 
 # %% tags=["remove-cell"]
 by_fault = shown.set_index("fault")
 record("protocols.faults", len(shown), unit="faults", results=results)
 record("protocols.published_models", int(by_fault.loc[1, "published"]), unit="models", results=results)
 counted = {"damaged": 2, "leaked": 4, "ordered": 7, "redrawn": 8, "wrong_way": 10, "mixed_up": 11, "zero_shot": 12}
+counted |= {"beside": 14, "after_training": 15}
 for name, fault in counted.items():
     unit = "genes" if name == "ordered" else "cells"
     record(f"protocols.{name}", int(by_fault.loc[fault, "published"]), unit=unit, results=results)

@@ -32,6 +32,7 @@ from datamix.figures import reconstruction
 from datamix.figures import latent_spaces
 from datamix.publishing.panels import save_panel
 from datamix.project.profile import read_profile
+from datamix.project.provenance import short_commit
 from datamix.publishing.recorded import read_record
 from datamix.publishing.results import Results
 from datamix.publishing.values import record
@@ -42,20 +43,21 @@ kept = read_record(results.root, "mini")
 values = kept.values
 
 # %% tags=["remove-cell"]
-record("real.commit", kept.provenance["commit"][:8], unit="", results=results)
+record("real.commit", short_commit(kept.provenance["commit"]), unit="", results=results)
 record("real.seeds", len(mini.seeds), unit="seeds", results=results)
 record("real.models", values["framework.models"].value, unit="models", results=results)
 record("real.genes", values["datasets.genes"].value, unit="genes", results=results)
 names = {
     "seen": ("label", "median", "low", "high"),
     "unseen": ("label", "median", "low", "high"),
-    "best": ("mixture", "evaluation", "over_control", "over_control_low", "over_control_high"),
+    "best": ("mixture", "evaluation", "control", "over_control", "over_control_low", "over_control_high"),
     "clear": ("up", "down"),
 }
 for row, columns in names.items():
     for column in columns:
         found = values[f"fig2.{row}.{column}"]
         record(f"real.{row}.{column}", found.value, unit=found.unit, results=results)
+record("real.best.donors", values["fig2.best.donors"].value, unit="", results=results)
 record("real.pairs", values["fig2.pairs"].value, unit="pairs", results=results)
 for name in ("seeds", "clear", "pairs", "control.differs", "control.sets"):
     record(f"real.latent.{name}", values[f"fig3.{name}"].value, unit="", results=results)
@@ -81,7 +83,7 @@ save_panel(
 #
 # The {val}`real.models` models, {val}`real.seeds` seeds of each mixture, were trained on {val}`real.genes:,d` genes at commit {val}`real.commit`.
 # The baseline, blood of one donor, predicts {val}`real.seen.label` best, with a median R² of {val}`real.seen.median:.2f` ({val}`real.seen.low:.2f` to {val}`real.seen.high:.2f`), and {val}`real.unseen.label` worst, with {val}`real.unseen.median:.2f` ({val}`real.unseen.low:.2f` to {val}`real.unseen.high:.2f`).
-# Of {val}`real.pairs` pairs of an added set and an evaluation set, {val}`real.clear.up` lie above the control and {val}`real.clear.down` below it, by more than their interval; furthest above lies {val}`real.best.mixture` on {val}`real.best.evaluation`, by {val}`real.best.over_control:.2f` ({val}`real.best.over_control_low:.2f` to {val}`real.best.over_control_high:.2f`).
+# Of {val}`real.pairs` pairs of an added set and an evaluation set, {val}`real.clear.up` lie above their control, the baseline with as many more of its own cells, and {val}`real.clear.down` below it, by more than their interval; furthest above lies {val}`real.best.mixture` on {val}`real.best.evaluation`, by {val}`real.best.over_control:.2f` ({val}`real.best.over_control_low:.2f` to {val}`real.best.over_control_high:.2f`) over “{val}`real.best.control`”.{val}`real.best.donors`
 #
 # ## The claims
 

@@ -37,6 +37,7 @@ from datamix.project.errors import NotInProfileError
 from datamix.publishing.recorded import read_benchmark
 from datamix.publishing.panels import save_panel
 from datamix.project.profile import read_profile
+from datamix.project.provenance import short_commit
 from datamix.publishing.results import Results
 from datamix.analysis.speed_targets import found_in_words, in_words, judge
 from datamix.publishing.values import record
@@ -352,7 +353,7 @@ pd.DataFrame(
             "Day (UTC)": table.attrs["date"],
             "Processor": table.attrs["hardware"]["processor"],
             "Cores": table.attrs["hardware"]["cores"],
-            "Commit": table.attrs["commit"][:8] + " with changes" * ("uncommitted" in table.attrs["commit"]),
+            "Commit": short_commit(table.attrs["commit"]),
             "Versions": ", ".join(f"{name} {number}" for name, number in table.attrs["versions"].items()),
         }
         for part, table in parts.items()

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamix.analysis.key_genes import gene_gains, sets_of_mixtures
+from datamix.analysis.key_genes import gene_gains, sets_of_mixtures, sets_that_gain
 from datamix.corpora.mixtures import Mixture
 
 GENES = [f"G{i:03d}" for i in range(200)]
@@ -64,6 +64,39 @@ def test_gains_add_up_to_the_fall_of_the_squared_error():
     gains = gene_gains(table, evaluation="neurons", mixture="blood+tf_atlas", reference="blood+blood")
     fall = np.mean([errors["blood+blood", s] - errors["blood+tf_atlas", s] for s in (0, 1)])
     assert gains["gain"].sum() == pytest.approx(fall)
-    assert gains["share"].sum() == pytest.approx(1)
     assert gains["gain"].is_monotonic_decreasing
     assert ((gains["low"] <= gains["gain"]) & (gains["gain"] <= gains["high"])).all()
+
+
+def test_a_set_gains_where_every_seed_has_it():
+    """Set A gains with both seeds, B with one, C loses."""
+    rng = np.random.default_rng(2)
+    sets = {name: GENES[i * 20 : (i + 1) * 20] for i, name in enumerate("ABC")}
+    rows = []
+    for mixture in ("blood+blood", "blood+tf_atlas"):
+        for seed in (0, 1):
+            error = pd.Series(1.0, index=GENES) + rng.normal(0, 0.05, 200)
+            if mixture == "blood+tf_atlas":
+                error[sets["A"]] -= 0.3
+                error[sets["C"]] += 0.3
+                error[sets["B"]] -= 0.3 * seed
+            table = pd.DataFrame({"gene": GENES, "residual_mean": 0.0, "residual_variance": error.to_numpy()})
+            rows.append(table.assign(mixture=mixture, seed=seed, evaluation="neurons"))
+    gene_sets = pd.DataFrame([(s, g) for s, genes in sets.items() for g in genes], columns=["source", "target"])
+    compared = {"evaluation": "neurons", "mixture": "blood+tf_atlas", "reference": "blood+blood"}
+    symbols = pd.Series(GENES, index=GENES)
+    assert sets_that_gain(pd.concat(rows), gene_sets, symbols, **compared) == ["A"]
+
+
+def test_without_a_difference_pairs_agree_by_chance_only():
+    rng = np.random.default_rng(3)
+    rows = [
+        pd.DataFrame({"gene": range(4000), "residual_mean": 0.0, "residual_variance": rng.gamma(5, size=4000)}).assign(
+            mixture=mixture, seed=seed, evaluation="neurons"
+        )
+        for mixture in ("blood+blood", "blood+tf_atlas")
+        for seed in (0, 1)
+    ]
+    gains = gene_gains(pd.concat(rows), evaluation="neurons", mixture="blood+tf_atlas", reference="blood+blood")
+    assert (gains["low"] > 0).mean() == pytest.approx(1 / 6, abs=0.03)
+    assert (gains["high"] < 0).mean() == pytest.approx(1 / 6, abs=0.03)

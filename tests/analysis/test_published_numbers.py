@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from datamix.analysis.published_numbers import (
+    carried_over,
     compare_with_record,
     our_numbers,
     published_numbers,
@@ -19,8 +20,7 @@ def published():
 
 
 def ledger_of(name, published, **found):
-    paper = read_profile("paper")
-    numbers = our_numbers(read_profile(name), paper, **({"medians": {}, "cells": {}} | found))
+    numbers = our_numbers(read_profile(name), **({"r2": {}, "cells": {}} | found))
     return write_verdicts(published, numbers).set_index("number")
 
 
@@ -32,16 +32,24 @@ def test_every_published_number_is_there_once(published):
 
 @pytest.mark.parametrize("name", ["demo", "mini"])
 def test_other_cells_reproduce_nothing_and_say_why(published, name):
-    table = ledger_of(name, published, medians={("aml", "blood"): 0.33})
+    table = ledger_of(name, published, r2={("aml", "blood"): 0.33})
     assert set(table.loc[table.index.str.startswith("r2."), "verdict"]) == {"not computable here"}
     assert table["why"].str.len().gt(0).eq(table["ours"].isna()).all()
 
 
-def test_settings_and_draws_are_the_published_ones(published):
-    table = ledger_of("demo", published)
-    checked = table[table.index.str.startswith(("draw.", "training.", "scoring."))]
-    assert len(checked) == 7
-    assert set(checked["verdict"]) == {"reproduced"}
+def test_settings_are_carried_over_and_not_counted(published):
+    settings = carried_over(read_profile("paper"))
+    assert settings["same"].all()
+    assert len(settings) == 7
+    assert not set(settings["setting"]) & set(published["number"])
+    changed = read_profile("paper").model_copy(update={"cells": 100_000})
+    other = carried_over(changed).set_index("setting")
+    assert other.index[~other["same"]].tolist() == ["draw.block", "draw.k562", "draw.jurkat"]
+
+
+@pytest.mark.parametrize("name", ["demo", "mini"])
+def test_without_the_papers_cells_nothing_is_reproduced(published, name):
+    assert set(ledger_of(name, published)["verdict"]) == {"not computable here"}
 
 
 def test_verdicts_follow_the_numbers(published):
@@ -51,7 +59,7 @@ def test_verdicts_follow_the_numbers(published):
     r2 = published[published["number"].str.startswith("r2.")]
     medians = {tuple(key.split(".")[1:]): 0.0 for key in r2["number"]}
     medians |= {("aml", "blood"): 0.333, ("scc", "blood"): 0.28, ("blood", "blood"): 0.6}
-    table = ledger_of("paper", published, medians=medians, cells=cells)
+    table = ledger_of("paper", published, r2=medians, cells=cells)
     assert table.loc[["r2.aml.blood", "r2.scc.blood", "r2.blood.blood"], "verdict"].tolist() == [
         "reproduced",
         "within tolerance",
@@ -73,8 +81,8 @@ def test_a_changed_verdict_is_told_until_the_record_is_renewed(published, tmp_pa
     renew_record(table, path)
     assert compare_with_record(table, path) == []
     changed = table.copy()
-    changed.loc[changed["number"] == "draw.k562", "verdict"] = "differs"
-    assert compare_with_record(changed, path) == ["draw.k562: reproduced → differs"]
+    changed.loc[changed["number"] == "cells.aml", "verdict"] = "differs"
+    assert compare_with_record(changed, path) == ["cells.aml: not computable here → differs"]
     said = []
     renew_record(changed.iloc[1:], path, say=said.append)
     assert len(said) == 2

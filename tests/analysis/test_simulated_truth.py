@@ -52,9 +52,8 @@ def test_the_atlas_claim_follows_the_truth(scores, atlas):
         "evaluations": {"neurons": profile.evaluations["neurons"]},
         "added": {"tf_atlas": profile.added["tf_atlas"]},
     }
-    table = judge(
-        chosen, profile.model_copy(update=only), baseline="blood", trained_types=set(), resamples=100
-    ).set_index("claim")
+    small = profile.model_copy(update=only)
+    table = judge(chosen, small, list_mixtures(small, "blood"), trained_types=set(), resamples=400).set_index("claim")
     assert (table.loc["tf_atlas", "verdict"] == "supported") == (atlas == "with"), table.loc["tf_atlas"].to_dict()
 
 

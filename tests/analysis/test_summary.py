@@ -26,7 +26,7 @@ def scores():
                     (evaluation, mixture, seed, f"{evaluation}:{i}", "even" if i % 2 == 0 else "odd", v)
                     for i, v in enumerate(r2)
                 ]
-    return pd.DataFrame(rows, columns=["evaluation", "mixture", "seed", "cell", "cell_type", "r2"])
+    return pd.DataFrame(rows, columns=["evaluation", "mixture", "seed", "cell", "cell_type", "r2"]).assign(donor="a")
 
 
 def test_medians_are_of_each_seed_then_averaged(scores):
@@ -58,9 +58,29 @@ def test_intervals_tell_an_effect_from_none(scores):
 
 def test_paired_intervals_are_narrower_than_unpaired(scores):
     """Cells vary far more than models on the same cells: the gain must be known better than the median."""
+    of_cell = np.random.default_rng(0).normal(0, 0.2, scores["cell"].nunique())
+    scores["r2"] += scores["cell"].map(dict(zip(scores["cell"].unique(), of_cell, strict=True)))
     summary = summarise(scores, MIXTURES, resamples=300).set_index(["evaluation", "mixture"])
     row = summary.loc[("blood", "blood+x")]
     assert row["gain_high"] - row["gain_low"] < 0.6 * (row["high"] - row["low"])
+
+
+def test_the_largest_of_many_is_held_in_a_wider_interval(scores):
+    summary = summarise(scores, MIXTURES, resamples=300).set_index(["evaluation", "mixture"])
+    for column, compared in (("gain", ["blood+blood", "blood+x"]), ("over_control", ["blood+x"])):
+        rows = summary.loc[(slice(None), compared), :]
+        assert (rows[f"{column}_low_all"] < rows[f"{column}_low"]).all()
+        assert (rows[f"{column}_high_all"] > rows[f"{column}_high"]).all()
+    assert set(summary["compared"]) == {2}
+
+
+def test_with_one_seed_intervals_are_over_cells(scores):
+    one = summarise(scores[scores["seed"] == 0], MIXTURES, resamples=100)
+    assert set(one["training_degrees"]) == {0}
+    assert one["training_sd"].isna().all()
+    assert (one["low"] < one["high"]).all()
+    two = summarise(scores, MIXTURES, resamples=100)
+    assert set(two["training_degrees"]) == {3}
 
 
 def test_cells_without_a_value_are_counted_not_hidden(scores):

@@ -21,6 +21,7 @@ def scores():
         n = 40
         table = {
             "evaluation": "neurons", "mixture": mixture.name, "seed": 0, "cell": [f"c{i}" for i in range(n)],
+            "cell_type": "t", "donor": "a",
             "correlation": 0.1 * level + rng.normal(0, 0.02, n), "published": 0.5, "corrected": 0.2,
             "masked": rng.integers(1, 9, n), "loss": 7 - level + rng.normal(0, 0.1, n), "unigram_loss": 7.5,
         }  # fmt: skip

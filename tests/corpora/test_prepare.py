@@ -163,7 +163,7 @@ def test_log_normalised_blocks_pass_under_published_only(tmp_path, monkeypatch, 
     path = root / "config" / "tiny.yaml"
     path.write_text(path.read_text() + f"protocol: {protocol}\n")
     if protocol == "corrected":
-        with pytest.raises(DatamixError, match="Expected raw counts"):
+        with pytest.raises(DatamixError, match="expected raw counts"):
             run(root)
         return
     corpus = ad.read_h5ad(run(root))
@@ -322,7 +322,7 @@ def test_normalised_counts_are_refused(tmp_path):
     source = cells()
     sc.pp.normalize_total(source, target_sum=1e4)
     with pytest.raises(
-        DatamixError, match=r"a \(a\.h5ad\): cell 'cell0' has [\d.]+ of gene 'ENSG.*Expected raw counts"
+        DatamixError, match=r"a \(a\.h5ad\): cell 'cell0' has [\d.]+ of gene 'ENSG.*expected raw counts"
     ):
         run(write_project(tmp_path, {"a": source}))
     assert not (tmp_path / "results" / "tiny" / "corpora" / "a.h5ad").exists()

@@ -124,12 +124,17 @@ def test_sets_show_score_and_verdict(profile):
     assert {"7", "7 +", "7 −", "neuronal", "t cell"} <= shown
 
 
-def test_driving_genes(profile):
+def test_changed_genes(profile):
     table = pd.DataFrame(
         {"symbol": ["A", "B"], "gain": [2.0, 1.0], "low": [1.5, -0.5], "high": [2.5, 3.0], "sets": ["neuronal", ""]}
     )
-    fig = redrawn(lambda t: key_genes.driving_genes(t, profile, mixture="tf_atlas"), table)
+    fig = redrawn(lambda t: key_genes.changed_genes(t, profile, mixture="tf_atlas"), table)
     assert {"A", "B", "  neuronal"} <= texts(fig)
+    # Where every gene is predicted worse, bars and names have room all the same.
+    worse = table.assign(gain=-table["gain"], low=-3.5, high=-0.5)
+    low, high = redrawn(lambda t: key_genes.changed_genes(t, profile, mixture="tf_atlas"), worse).axes[0].get_xlim()
+    assert low < -3.4
+    assert high > 1
 
 
 def test_claims_with_and_without_interval():

@@ -26,7 +26,7 @@ def test_chunks_give_the_rows_in_the_order_of_the_file(layout, monkeypatch):
 
 @pytest.mark.parametrize(("value", "shown"), [(0.5, "0.5"), (-1, "-1"), (np.nan, "nan")])
 def test_what_is_no_count_is_refused(value, shown):
-    with pytest.raises(DatamixError, match=rf"Cell 'a:1' has {shown} of gene G2; expected raw counts"):
+    with pytest.raises(DatamixError, match=rf"cell 'a:1' has {shown} of gene 'G2'; expected raw counts"):
         make_cells([[1, 2], [3, value]], ["G1", "G2"], totals=[9, 9])
 
 

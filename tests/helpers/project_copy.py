@@ -9,6 +9,22 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
+SMALL = """
+name: {name}
+title: "Small profile: simulated cells, for tests"
+simulated: true
+about: Simulated.
+cells: 60
+baselines:
+  blood: {{label: Blood, dataset: sim_blood}}
+added:
+  bone_marrow: {{label: Bone marrow, datasets: [sim_bone_marrow]}}
+evaluations:
+  blood: {{label: Blood, dataset: sim_eval_blood, group: non-disease, cells: 40}}
+"""
+"""A profile of two training corpora."""
+
+
 class Project:
     """A project folder, and commands run in it."""
 
@@ -22,10 +38,11 @@ class Project:
         ours = {name: value for name, value in os.environ.items() if name != "DATAMIX_ROOT"}
         return ours | one | {"PYTHONPATH": str(self.folder / "src"), "PATH": f"{python}:{os.environ['PATH']}"}
 
-    def run(self, *command: str, ok: bool = True) -> str:
+    def run(self, *command: str, ok: bool = True, cwd: Path | None = None, **environment: str) -> str:
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environment(), capture_output=True, text=True, timeout=1500, check=False
-        )
+            command, cwd=cwd or self.folder, env=self.environment() | environment, capture_output=True, text=True,
+            timeout=1500, check=False,
+        )  # fmt: skip
         output = done.stdout + done.stderr
         assert (done.returncode == 0) == ok, output[-6000:]
         return output
@@ -34,10 +51,13 @@ class Project:
         return self.run(sys.executable, "-m", "datamix", *arguments, ok=ok)
 
     def snakemake(self, *arguments: str, ok: bool = True) -> str:
-        return self.run(
+        return self.run(*self.snakemake_command(*arguments), ok=ok)
+
+    def snakemake_command(self, *arguments: str) -> list[str]:
+        return [
             sys.executable, "-m", "snakemake", "--cores", "2", "--nolock", "--rerun-incomplete",
-            "--config", f"profile={self.profile}", "--", *arguments, ok=ok,
-        )  # fmt: skip
+            "--config", f"profile={self.profile}", "--", *arguments,
+        ]  # fmt: skip
 
     def jobs(self, *arguments: str) -> dict[str, int]:
         """Return what a run would do: rule → number of jobs."""

@@ -47,13 +47,11 @@ def test_training_changes_neither_its_input_nor_the_folder_nor_the_threads(adata
     assert torch.get_num_threads() == threads
 
 
-def test_progress_is_reported_after_every_epoch(adata):
-    for trainer in ("fast", "scvi"):
-        seen = []
-        training.train(
-            adata, seed=0, settings=settings(trainer), progress=lambda *epochs, seen=seen: seen.append(epochs)
-        )
-        assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)], trainer
+def test_progress_of_the_stock_trainer_is_reported_after_every_epoch(adata):
+    seen = []
+    new = model.new_model(adata, seed=0, settings=settings("scvi"))
+    training.fit_stock(new, settings=settings("scvi"), progress=lambda *epochs: seen.append(epochs))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_a_saved_model_opens_with_scvi_tools_and_gives_the_same_latents(trained, adata, tmp_path, monkeypatch):
@@ -111,8 +109,8 @@ def test_a_missing_model_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda a: ad.AnnData(a.X.log1p()), "raw counts, found .*normalised"),
-        (lambda a: ad.AnnData(-a.X), "raw counts, found -"),
+        (lambda a: ad.AnnData(a.X.log1p()), r"cell '0' has [\d.]+ of gene .*expected raw counts"),
+        (lambda a: ad.AnnData(-a.X), "cell '0' has -.*expected raw counts"),
         (lambda a: ad.AnnData(a.X.toarray()), "CSR matrix of raw counts, found ndarray"),
         (lambda a: ad.AnnData(a.X.tocsc()), "CSR matrix of raw counts, found csc_matrix"),
         (lambda a: a[:5].copy(), "at least 10 cells and 2 genes, found 5 × 60"),

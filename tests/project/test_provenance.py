@@ -5,7 +5,7 @@ import subprocess
 import numpy
 import pytest
 
-from datamix.project.provenance import commit, versions
+from datamix.project.provenance import commit, is_clean, short_commit, versions
 from datamix.publishing.run import describe, wall_time
 
 
@@ -28,6 +28,24 @@ def test_commit_is_that_of_git(checkout):
 def test_uncommitted_changes_are_named(checkout, changed):
     (checkout / changed).write_text("b")
     assert re.fullmatch(r"[0-9a-f]{40} with uncommitted changes", commit(checkout))
+
+
+def test_a_shortened_commit_keeps_what_is_said_of_it(checkout):
+    assert short_commit(commit(checkout)) == commit(checkout)[:8]
+    (checkout / "a.txt").write_text("b")
+    assert short_commit(commit(checkout)) == f"{commit(checkout)[:8]} with uncommitted changes"
+    assert short_commit("unknown") == "unknown"
+
+
+def test_one_folder_may_differ(checkout):
+    assert is_clean(commit(checkout))
+    (checkout / "recorded").mkdir()
+    (checkout / "recorded" / "b.txt").write_text("b")
+    assert not is_clean(commit(checkout))
+    assert is_clean(commit(checkout, apart_from="recorded"))
+    (checkout / "a.txt").write_text("b")
+    assert not is_clean(commit(checkout, apart_from="recorded"))
+    assert not is_clean("unknown")
 
 
 def test_outside_git_the_commit_is_unknown(tmp_path):

@@ -1,4 +1,5 @@
 import shutil
+import subprocess
 
 import pandas as pd
 import pytest
@@ -7,6 +8,7 @@ from small_grid import small_grid
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.files import read_json, write_json
 from datamix.project.profile import project_root
+from datamix.project.provenance import commit, is_clean
 from datamix.publishing import recorded
 from datamix.scoring import score
 from datamix.scoring.score import collect_scores
@@ -28,7 +30,14 @@ def root(tmp_path):
     (layout.folder / "panels" / "fig9a.csv").write_text("x\n1\n")  # of a notebook that is gone
     (layout.folder / "panels" / "fig2a.csv").write_text("x\n1\n")
     (layout.folder / "panels" / "fig3a.csv").write_text("x\n" + "1\n" * 100_000)  # a row a cell
+    (tmp_path / ".gitignore").write_text("data/\nresults/\n")
+    for command in ("init -q", "add .", "-c user.name=a -c user.email=a@b commit -qm one"):
+        subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
     return tmp_path
+
+
+def draw(root, *, at):
+    write_json(root / "results" / "tiny" / "panels" / "fig2a.json", {"notebook": "fig2", "commit": at})
 
 
 def claims(root):
@@ -55,9 +64,27 @@ def test_small_tables_are_kept_and_read_again(root):
     assert [d["id"] for d in kept.described["datasets"]] == ["a", "b", "e"]
     assert kept.described["profile"] == "tiny"
     assert kept.described["command"] == "make record PROFILE=tiny"
+    assert kept.described["commit"] == commit(root, apart_from="recorded")
     (folder / "left over").touch()
     recorded.write_record("tiny", root=root)
     assert not (folder / "left over").exists()
+
+
+def test_a_record_is_of_a_commit(root):
+    claims(root)
+    draw(root, at=f"{'0' * 40} with uncommitted changes")
+    with pytest.raises(DatamixError, match=r"1 panels .* with uncommitted changes, .*: fig2a(.|\n)*then make book"):
+        recorded.write_record("tiny", root=root)
+    draw(root, at="0" * 40)
+    (root / "config" / "other.yaml").touch()
+    with pytest.raises(DatamixError, match=r"commit is [0-9a-f]{40} with uncommitted changes(.|\n)*commit the changes"):
+        recorded.write_record("tiny", root=root)
+    assert not (root / "recorded").exists()
+    (root / "config" / "other.yaml").unlink()
+    recorded.write_record("tiny", root=root)
+    shutil.rmtree(root / ".git")
+    with pytest.raises(DatamixError, match="commit is unknown"):
+        recorded.write_record("tiny", root=root)
 
 
 @pytest.mark.parametrize("what", ["code", "settings"])
@@ -88,4 +115,6 @@ def test_what_is_recorded_here_was_made_by_this_code():
     folders = [path.parent for path in (project_root() / "recorded").glob("*/provenance.json")]
     assert "mini" in [folder.name for folder in folders]
     old = [folder.name for folder in folders if not recorded.is_current(folder)]
+    made_at = {folder.name: read_json(folder / "provenance.json")["commit"] for folder in folders}
+    assert [name for name, made in made_at.items() if not is_clean(made)] == [], "of no commit: make record again"
     assert not old, f"older than the code: make record PROFILE={' '.join(old)}"

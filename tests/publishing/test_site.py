@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -43,6 +44,11 @@ def test_the_site_is_whole(tiny_book):
     for source in pages(index.parent):
         for target in re.findall(r'(?:href|src)="([^"#?:]+)(?:[?#][^"]*)?"', source.read_text(encoding="utf-8")):
             assert (source.parent / target).exists(), (source.name, target)
+
+
+def test_the_site_is_whole_in_a_folder_with_an_odd_name(tiny_book, tmp_path):
+    folder = shutil.move(tiny_book, tmp_path.with_name("a \"quoted\" 'päper' $x"))
+    assert build_site("demo", Path(folder)).is_file()
 
 
 def test_every_page_names_its_profile(tiny_book):

@@ -80,6 +80,10 @@ def test_protocols_choose_other_cells(paper):
     published, corrected = both["published"], both["corrected"]
     assert "NKX2-1" not in set(published["tf_atlas"].obs["TF"].str.partition("-")[2])  # fault 6
     assert set(published["cancer_blood"].obs["dataset"]) == {"Alpha2020"}  # fault 9
+    shared = pd.read_csv(paper.folder / "results" / "miniature_published" / "corpora" / "genes.csv")["gene"]
+    assert set(published["cancer_scc"].var_names) == set(shared)  # fault 15
+    assert set(corrected["cancer_scc"].var_names) > set(shared)
+    assert published["cancer_aml"].n_vars < corrected["cancer_aml"].n_vars  # fault 14
     assert "neuron" in set(published["sctab_atlas"].obs["cell_type"])  # fault 13
     assert "neuron" not in set(corrected["sctab_atlas"].obs["cell_type"])
     assert (published["sctab_blood_test"].obs["mito_fraction"] == 0).all()  # fault 2

@@ -1,108 +1,261 @@
-"""Bootstraps: seeds, donors, cell types and cells drawn with replacement."""
+"""The bootstrap of this book: trainings, donors, cell types and cells (ours).
 
-from collections.abc import Callable
+Two things vary if the work is done again: the models, and the evaluation cells.
+
+Cells are drawn with replacement, level by level: donors of an evaluation set, cell types within a donor, cells within a
+type; every model is measured on the same draw, so that differences between models are paired.
+
+Trainings cannot be drawn with replacement where there are two or five: a resample of two seeds has half of their
+variance on average, and every second one has the same seed twice. Their scatter is estimated instead, by the distances
+of trained models from the mean of their mixture, pooled over mixtures that are trained alike: ten mixtures of two seeds
+give ten degrees of freedom in place of one. Each draw then adds to each mixture a normal deviate of that scatter, over
+the root of the number of seeds, and the scatter itself is uncertain, as its degrees of freedom say: the draws follow
+Student's t, and with few degrees of freedom the interval is wide. Deviates are correlated between evaluation sets as
+those of the models are. `tests/analysis/test_bootstrap.py` simulates how often the intervals hold the truth.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from datamix.corpora.mixtures import Mixture
+Array = npt.NDArray[np.floating]
+Counts = npt.NDArray[np.int64]
 
 
-def hierarchical_draws(cells: pd.DataFrame, *, resamples: int, seed: int = 0) -> list[npt.NDArray[np.int64]]:
-    """Draw cells for a hierarchical bootstrap: donors, then cell types within a donor, then cells within a type.
+@dataclass(frozen=True)
+class Medians:
+    """Medians over cells of every mixture in every part, averaged over seeds, as measured and drawn anew."""
 
-    Parameters
-    ----------
-    cells
-        A row a cell: `donor`, `cell_type`.
-    resamples
-        Draws.
-    seed
-        Seeds them.
-
-    Returns
-    -------
-    Row numbers, an array a draw. Donors and types differ in size, and so do the draws.
-    """
-    generator = np.random.default_rng(seed)
-    rows = np.arange(len(cells))
-    groups = [
-        [part.to_numpy() for _, part in of_donor.groupby(cells.loc[of_donor.index, "cell_type"], sort=False)]
-        for _, of_donor in pd.Series(rows, index=cells.index).groupby(cells["donor"], sort=False)
-    ]
-    draws = []
-    for _ in range(resamples):
-        chosen: list[npt.NDArray[np.int64]] = []
-        for donor in generator.integers(len(groups), size=len(groups)):
-            types = groups[donor]
-            drawn = [types[t] for t in generator.integers(len(types), size=len(types))]
-            chosen += [part[generator.integers(len(part), size=len(part))] for part in drawn]
-        draws.append(np.concatenate(chosen))
-    return draws
+    keys: pd.MultiIndex
+    """(part, mixture), one a column below."""
+    measured: Array
+    """(n_keys,)."""
+    drawn: Array
+    """(resamples, n_keys); within a draw all keys share cells and, within a part, the estimate of the scatter."""
+    training_sd: Array
+    """(n_keys,) standard deviation between trainings of one mixture, pooled; NaN where there is one seed only."""
+    degrees: npt.NDArray[np.int64]
+    """(n_keys,) degrees of freedom of `training_sd`; 0 where there is one seed: then the draws vary by cells only."""
 
 
 def bootstrap(
-    scores: pd.DataFrame, statistic: Callable[[dict[str, float]], float], *, resamples: int, seed: int = 0
+    scores: pd.DataFrame,
+    statistic: Callable[[dict[str, float]], float],
+    *,
+    resamples: int,
+    seed: int = 0,
+    level: float = 0.95,
+    alike: Mapping[str, str] | None = None,
 ) -> tuple[float, float, float]:
-    """Measure a statistic of median scores, with its 95 % interval.
+    """Measure a statistic of median scores, with its interval.
+
+    Parameters
+    ----------
+    scores
+        As in `draw_medians`. Give all mixtures that are trained alike, also those that the statistic does not name:
+        their seeds say how much trainings differ.
+    statistic
+        Called with `part:mixture` → median R², averaged over seeds.
+    resamples, seed, alike
+        As in `draw_medians`.
+    level
+        Of the interval, 0 to 1.
+
+    Returns
+    -------
+    The statistic, and the ends of its interval, the percentiles of its draws.
+    """
+    medians = draw_medians(scores, resamples=resamples, seed=seed, alike=alike)
+    names = [f"{part}:{mixture}" for part, mixture in medians.keys]
+    value = statistic(dict(zip(names, medians.measured.tolist(), strict=True)))
+    drawn = [statistic(dict(zip(names, draw, strict=True))) for draw in medians.drawn.tolist()]
+    low, high = interval(np.array(drawn)[:, None], level=level)
+    return float(value), float(low[0]), float(high[0])
+
+
+def draw_medians(
+    scores: pd.DataFrame,
+    *,
+    measure: str = "r2",
+    resamples: int,
+    seed: int = 0,
+    alike: Mapping[str, str] | None = None,
+) -> Medians:
+    """Draw the median score of every mixture in every part anew: other trainings, other donors, types and cells.
 
     Parameters
     ----------
     scores
         A row a (seed, part, mixture, cell): `seed`, `part` (whatever the medians are taken over, an evaluation set
-        say), `mixture`, `cell`, `cell_type`, `donor`, `r2`.
-    statistic
-        Called with `part:mixture` → median R², averaged over seeds.
+        say), `mixture`, `cell`, `cell_type`, `donor`, and the measure. Cells without a value do not count.
+    measure
+        The column.
     resamples
         Draws.
     seed
         Seeds them.
+    alike
+        Mixture → group. Trainings of the mixtures in a group are taken to scatter alike; all do where not given.
 
     Returns
     -------
-    The statistic, and the 2.5th and 97.5th percentile of its draws.
+    The medians, parts and mixtures in the order in which they come first.
     """
-    cubes, draws = {}, {}
-    seeds = sorted(scores["seed"].unique())
-    for number, (part, table) in enumerate(scores.groupby("part", sort=False)):
+    generator = np.random.default_rng(seed)
+    mixtures = list(dict.fromkeys(scores["mixture"]))
+    groups = dict.fromkeys(mixtures, "") if alike is None else {name: alike[name] for name in mixtures}
+    tables: dict[str, pd.Series] = {}
+    drawn: dict[str, pd.DataFrame] = {}
+    for part, table in scores.astype({"part": str}).groupby("part", sort=False):
         about = table.drop_duplicates("cell").set_index("cell")[["donor", "cell_type"]]
         # With cells drawn anew for each seed, a seed lacks some cells: they do not count in its medians.
-        wide = table.pivot(index=["mixture", "seed"], columns="cell", values="r2").reindex(columns=about.index)
-        draws[part] = hierarchical_draws(about.reset_index(drop=True), resamples=resamples, seed=seed + number)
-        for mixture in table["mixture"].unique():
-            cubes[f"{part}:{mixture}"] = wide.loc[mixture].loc[seeds].to_numpy(), str(part)
-    generator = np.random.default_rng(seed)
-    value = statistic({key: float(np.nanmedian(cube, axis=1).mean()) for key, (cube, _) in cubes.items()})
-    resampled = np.empty(resamples)
-    for i in range(resamples):
-        chosen = generator.integers(len(seeds), size=len(seeds))
-        resampled[i] = statistic(
-            {
-                key: float(np.nanmedian(cube[chosen][:, draws[part][i]], axis=1).mean())
-                for key, (cube, part) in cubes.items()
-            }
+        wide = table.assign(mixture=table["mixture"].astype(str)).pivot(
+            index=["mixture", "seed"], columns="cell", values=measure
         )
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    return float(value), float(low), float(high)
+        wide = wide.reindex(columns=about.index).sort_index()
+        values = wide.to_numpy(dtype=np.float64)
+        models = wide.index
+        counts = draw_cells(about.reset_index(drop=True), resamples=resamples, generator=generator)
+        tables[str(part)] = pd.Series(_medians(values, np.ones((1, len(about)), np.int64))[0], index=models)
+        drawn[str(part)] = pd.DataFrame(_medians(values, counts), columns=models).T.groupby(level="mixture").mean().T
+    # Models × parts; a mixture need not be measured in every part.
+    of_models = pd.DataFrame(tables)
+    noise, sd, degrees = _training_noise(of_models, groups, resamples=resamples, generator=generator)
+    keys = [(part, name) for part in tables for name in mixtures if name in drawn[part]]
+    return Medians(
+        keys=pd.MultiIndex.from_tuples(keys, names=["part", "mixture"]),
+        measured=np.array([tables[part][name].mean() for part, name in keys]),
+        drawn=np.column_stack([drawn[part][name].to_numpy() + noise[part, name] for part, name in keys]),
+        training_sd=np.array([sd[part, name] for part, name in keys]),
+        degrees=np.array([degrees[part, name] for part, name in keys]),
+    )
 
 
-def _cube(table: pd.DataFrame, mixtures: list[Mixture], measure: str) -> tuple[np.ndarray, list[str]]:
-    """Return values as (mixtures, seeds, cells)."""
-    names = [m.name for m in mixtures]
-    wide = table.pivot(index=["mixture", "seed"], columns="cell", values=measure)
-    seeds = wide.index.get_level_values("seed").unique()
-    order = pd.MultiIndex.from_product([names, sorted(seeds)])
-    return wide.reindex(order).to_numpy().reshape(len(names), len(seeds), -1), names
+def draw_cells(
+    cells: pd.DataFrame, *, resamples: int, generator: np.random.Generator | None = None, seed: int = 0
+) -> Counts:
+    """Draw cells with replacement, level by level: donors, then cell types within a donor, then cells within a type.
+
+    Parameters
+    ----------
+    cells
+        A row a cell: `donor`, `cell_type`. A single donor, or a single type of a donor, is taken as it is.
+    resamples
+        Draws.
+    generator, seed
+        Decide them; a new generator is seeded where none is given.
+
+    Returns
+    -------
+    (resamples, n_cells) how often each cell is drawn. Donors and types differ in size, and so do the draws.
+    """
+    generator = np.random.default_rng(seed) if generator is None else generator
+    counts = np.zeros((resamples, len(cells)), dtype=np.int64)
+    places = cells.reset_index(drop=True)
+    donors = [part for _, part in places.groupby("donor", sort=False, observed=True)]
+    # One fewer than there are: the mean of n - 1 draws varies as that of n donors does, the sample variance over n.
+    of_donors = _with_replacement(np.full(resamples, max(1, len(donors) - 1)), len(donors), generator)
+    for of_donor, donor in zip(of_donors.T, donors, strict=True):
+        types = [part.index for _, part in donor.groupby("cell_type", sort=False, observed=True)]
+        # A donor that is drawn twice has its types drawn twice.
+        of_types = _with_replacement(of_donor * len(types), len(types), generator)
+        for of_type, rows in zip(of_types.T, types, strict=True):
+            counts[:, rows] = _with_replacement(of_type * len(rows), len(rows), generator)
+    return counts
 
 
-def _bootstrap(cube: np.ndarray, *, resamples: int) -> np.ndarray:
-    """Return (resamples, mixtures): seeds and cells drawn with replacement, the same draw for every mixture."""
-    _, n_seeds, n_cells = cube.shape
-    generator = np.random.default_rng(0)
-    result = np.empty((resamples, len(cube)))
-    for i in range(resamples):
-        seeds = generator.integers(n_seeds, size=n_seeds)
-        cells = generator.integers(n_cells, size=n_cells)
-        result[i] = np.nanmedian(cube[:, :, cells], axis=2)[:, seeds].mean(axis=1)
+def interval(drawn: Array, *, level: float = 0.95) -> tuple[Array, Array]:
+    """Give the interval of each column of draws, each on its own, by percentiles.
+
+    Returns
+    -------
+    (n_columns,) lower and upper ends.
+    """
+    low, high = np.nanpercentile(drawn, [50 * (1 - level), 50 * (1 + level)], axis=0)
+    return low, high
+
+
+def simultaneous(drawn: Array, *, level: float = 0.95) -> tuple[Array, Array]:
+    """Give intervals that hold all columns of draws at once, for reading many differences side by side.
+
+    The largest of many differences is large in part by luck. These intervals allow for that: in `level` of the draws
+    every column lies within its own. Each column's interval of `interval` is stretched about the median by one factor
+    for all columns, the percentile of the largest deviation (max-T; Westfall & Young 1993), so that correlated columns
+    cost less than by Bonferroni.
+
+    Parameters
+    ----------
+    drawn
+        (resamples, n_columns), the same draw in a row. A column that does not vary is left as it is.
+    level
+        Of all intervals together, 0 to 1.
+
+    Returns
+    -------
+    (n_columns,) lower and upper ends; never within those of `interval`.
+    """
+    low, high = interval(drawn, level=level)
+    middle = np.nanmedian(drawn, axis=0)
+    varies = (low < middle) & (middle < high)
+    if not varies.any():
+        return low, high
+    deviation = drawn[:, varies] - middle[varies]
+    reach = np.where(deviation > 0, (high - middle)[varies], (middle - low)[varies])
+    factor = max(1.0, float(np.percentile(np.nanmax(np.abs(deviation) / reach, axis=1), 100 * level)))
+    low[varies] = (middle - factor * (middle - low))[varies]
+    high[varies] = (middle + factor * (high - middle))[varies]
+    return low, high
+
+
+def _with_replacement(draws: Counts, items: int, generator: np.random.Generator) -> Counts:
+    """Return (resamples, items): how often each item comes, of `draws` draws in each resample."""
+    if items == 1:
+        return draws[:, None]
+    return generator.multinomial(draws, np.full(items, 1 / items))
+
+
+def _medians(values: Array, counts: Counts) -> Array:
+    """Return (resamples, models): the median of (models, cells) values, each cell counted as often as it was drawn."""
+    result = np.full((len(counts), len(values)), np.nan)
+    for i, row in enumerate(values):
+        order = np.argsort(row, kind="stable")
+        order = order[: np.count_nonzero(~np.isnan(row))]
+        if not len(order):
+            continue
+        ranked = row[order]
+        below = np.cumsum(counts[:, order], axis=1)
+        total = below[:, -1]
+        lower = (below < ((total + 1) // 2)[:, None]).sum(axis=1)
+        upper = (below < (total // 2 + 1)[:, None]).sum(axis=1)
+        drawn = total > 0
+        result[drawn, i] = (ranked[lower[drawn]] + ranked[upper[drawn]]) / 2
     return result
+
+
+def _training_noise(
+    of_models: pd.DataFrame, groups: dict[str, str], *, resamples: int, generator: np.random.Generator
+) -> tuple[dict[tuple[str, str], Array], dict[tuple[str, str], float], dict[tuple[str, str], int]]:
+    """Return for each (part, mixture) what another training adds to its mean in each draw, its scatter, and degrees."""
+    noise: dict[tuple[str, str], Array] = {}
+    sd: dict[tuple[str, str], float] = {}
+    degrees: dict[tuple[str, str], int] = {}
+    of_group = of_models.index.get_level_values("mixture").map(groups)
+    for _, part_of in of_models.groupby(of_group, sort=False):
+        by_mixture = part_of.groupby(level="mixture")
+        # Distances from the mean of the mixture, a row a model: one combination of rows is a draw of all parts at once.
+        residuals = (part_of - by_mixture.transform("mean")).fillna(0)
+        seeds = by_mixture.count()
+        free = (seeds - 1).clip(lower=0).sum()
+        scatter = {part: generator.chisquare(df, size=resamples) if df else None for part, df in free.items()}
+        for name, n in seeds.iterrows():
+            combined = generator.standard_normal((resamples, len(residuals))) @ residuals.to_numpy()
+            for column, part in enumerate(residuals.columns):
+                chi = scatter[part]
+                key = part, str(name)
+                degrees[key] = int(free[part])
+                sd[key] = float(np.sqrt((residuals[part] ** 2).sum() / free[part])) if free[part] else np.nan
+                noise[key] = np.zeros(resamples) if chi is None else combined[:, column] / np.sqrt(chi * n[part])
+    return noise, sd, degrees

@@ -88,19 +88,55 @@ def gene_gains(gene_scores: pd.DataFrame, *, evaluation: str, mixture: str, refe
     Returns
     -------
     Index `gene`, the largest gain first; `gain` (squared log1p counts per 10,000), averaged over seeds; `low`, `high`,
-    the smallest and largest over all pairs of a seed of either; `share` of the summed gain.
+    the smallest and largest over all pairs of a seed of either. Where the mixtures do not differ, all pairs of n seeds
+    of either agree in sign by chance: in one of `comb(2 * n, n)` genes upwards, and in as many downwards.
     """
-    part = gene_scores[gene_scores["evaluation"] == evaluation]
+    before, after = _errors(gene_scores, evaluation, reference), _errors(gene_scores, evaluation, mixture)
+    pairs = (before.to_numpy()[:, :, None] - after.loc[before.index].to_numpy()[:, None, :]).reshape(len(before), -1)
+    columns = {"gain": pairs.mean(axis=1), "low": pairs.min(axis=1), "high": pairs.max(axis=1)}
+    return pd.DataFrame(columns, index=before.index).sort_values("gain", ascending=False, kind="stable")
+
+
+def sets_that_gain(
+    gene_scores: pd.DataFrame,
+    gene_sets: pd.DataFrame,
+    symbols: pd.Series,
+    *,
+    evaluation: str,
+    mixture: str,
+    reference: str,
+) -> list[str]:
+    """List gene sets among whose genes the gain of a mixture is concentrated, whichever seed is looked at.
+
+    The test is that of factors (`enrichment.enrich`), on the gain of each seed as on a factor. It permutes genes, and
+    knows nothing of how trainings differ; so a set counts only where every seed has it.
+
+    Parameters
+    ----------
+    gene_scores, evaluation, mixture, reference
+        As in `gene_gains`.
+    gene_sets
+        A row a set and gene: `source`, `target`.
+    symbols
+        Gene → symbol, as the sets name it.
+
+    Returns
+    -------
+    The sets, that of the largest smallest score of a seed first.
+    """
+    before, after = _errors(gene_scores, evaluation, reference), _errors(gene_scores, evaluation, mixture)
+    gains = (before - after.loc[before.index]).rename(index=symbols.to_dict()).add_prefix("seed ")
+    tested = enrich(gains, gene_sets)
+    gained = tested.assign(gained=tested["found"] & (tested["score"] > 0)).groupby("source")
+    scores = gained["score"].min()[gained["gained"].all()]
+    return list(scores.sort_values(ascending=False).index)
+
+
+def _errors(gene_scores: pd.DataFrame, evaluation: str, mixture: str) -> pd.DataFrame:
+    """Return mean squared residuals, genes × seeds."""
+    part = gene_scores[(gene_scores["evaluation"] == evaluation) & (gene_scores["mixture"] == mixture)]
     error = part["residual_mean"] ** 2 + part["residual_variance"]
-    wide = part.assign(error=error).pivot(index="gene", columns=["mixture", "seed"], values="error")
-    before, after = wide[reference].to_numpy(), wide[mixture].to_numpy()
-    pairs = (before[:, :, None] - after[:, None, :]).reshape(len(wide), -1)
-    gain = pairs.mean(axis=1)
-    table = pd.DataFrame(
-        {"gain": gain, "low": pairs.min(axis=1), "high": pairs.max(axis=1), "share": gain / gain.sum()},
-        index=wide.index,
-    )
-    return table.sort_values("gain", ascending=False, kind="stable")
+    return part.assign(error=error).pivot(index="gene", columns="seed", values="error")
 
 
 def match_factors(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:

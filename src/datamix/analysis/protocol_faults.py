@@ -71,14 +71,16 @@ def demonstrate() -> pd.DataFrame:
     return table.assign(**{f"{p}_share": table[p] / table["whole"] for p in PROTOCOLS})
 
 
-def _profile(protocol: Protocol) -> Profile:
-    entry = {"name": protocol, "title": "Faults", "about": "Simulated.", "simulated": True, "cells": "all"}
-    baseline = {"blood": {"label": "Blood", "dataset": "shown"}}
-    return Profile.model_validate(entry | {"protocol": protocol, "baselines": baseline, "added": {}, "evaluations": {}})
+def _profile(protocol: Protocol, *, baseline: str = "shown") -> Profile:
+    entry: dict[str, Any] = {"name": protocol, "title": "Faults", "about": "Simulated.", "simulated": True}
+    entry |= {"cells": "all", "protocol": protocol, "added": {}, "evaluations": {}}
+    return Profile.model_validate(entry | {"baselines": {"blood": {"label": "Blood", "dataset": baseline}}})
 
 
-def _corpus(root: Path, protocol: Protocol, reader: str, *, symbols: bool = False, **options: Any) -> AnnData:
-    """Prepare the files in `data/shown` with a reader, as any dataset is prepared."""
+def _corpus(
+    root: Path, protocol: Protocol, reader: str, *, symbols: bool = False, training: str = "shown", **options: Any
+) -> AnnData:
+    """Prepare the files in `data/shown` with a reader, as any dataset is prepared, after those in `data/<training>`."""
     cited = {"access": "open", "licence": "MIT", "citation": {"text": "Simulated"}, "title": "Faults"}
 
     def listed(folder: Path) -> dict[str, Any]:
@@ -93,9 +95,11 @@ def _corpus(root: Path, protocol: Protocol, reader: str, *, symbols: bool = Fals
         files.write_gene_table(data / "genes" / "adata_var.csv")
         columns = {"gene": "feature_id", "symbol": "feature_name"}
         datasets["genes"] = cited | listed(data / "genes") | {"reader": "gene_table", "options": columns}
+    datasets.setdefault(training, shown | listed(data / training) | {"options": {}})
     manifest = Manifest.model_validate({"datasets": datasets})
-    profile = _profile(protocol)
-    prepare("shown", profile=profile, manifest=manifest, root=root, say=lambda _: None)
+    profile = _profile(protocol, baseline=training)
+    for dataset in dict.fromkeys([training, "shown"]):
+        prepare(dataset, profile=profile, manifest=manifest, root=root, say=lambda _: None)
     return read_corpus(Layout(root, profile).corpus("shown"))
 
 
@@ -299,6 +303,28 @@ def _neurons_in_the_atlas(root: Path) -> Demonstration:
     return Demonstration(13, "neurons in the Atlas Baseline", whole=20, **found)
 
 
+def _other_studies(root: Path) -> Demonstration:
+    # A carcinoma beside a study on fewer genes, which is not asked for.
+    genes = {"Carcinoma2020": files.N_GENES, "Other2021": _FEW_GENES}
+    files.write_studies(root / "data" / "shown" / "studies.tar", genes, cells=40)
+    options: dict[str, Any] = {"only": ["Carcinoma2020"]}
+    found = _both(lambda p: _corpus(root, p, "cancer_atlas", symbols=True, **options).n_obs)
+    return Demonstration(14, "carcinoma cells that pass QC beside another study", whole=40, **found)
+
+
+def _genes_of_training(root: Path) -> Demonstration:
+    shown, training = root / "data" / "shown", root / "data" / "training"
+    training.mkdir()
+    files.write_gene_table(shown / "adata_var.csv")
+    files.write_studies(shown / "studies.tar", {"Carcinoma2020": files.N_GENES}, cells=40)
+    files.write_studies(training / "studies.tar", {"Leukaemia2019": _FEW_GENES}, cells=40)
+    options: dict[str, Any] = {"genes_if_published": "adata_var.csv", "training_genes_if_published": True}
+    found = _both(lambda p: _corpus(root, p, "cancer_atlas", symbols=True, training="training", **options).n_obs)
+    return Demonstration(15, "carcinoma cells that pass QC after training on few genes", whole=40, **found)
+
+
+_FEW_GENES = 50
+"""Genes of a study; their counts sum to about 1,000 a cell, so that QC drops many cells that have more in all."""
 _DEMONSTRATIONS: dict[int, Callable[[Path], Demonstration]] = {
     1: _model_of_seed_0,
     2: _no_mito_filter,
@@ -313,4 +339,6 @@ _DEMONSTRATIONS: dict[int, Callable[[Path], Demonstration]] = {
     11: _metadata_by_position,
     12: _zero_shot_cells,
     13: _neurons_in_the_atlas,
+    14: _other_studies,
+    15: _genes_of_training,
 }

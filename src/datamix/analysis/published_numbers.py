@@ -1,4 +1,8 @@
-"""The fidelity ledger: every published number that is known, with ours, a tolerance, and a verdict."""
+"""The fidelity ledger: every published number that is known, with ours, a tolerance, and a verdict.
+
+Settings are a list of their own: what a profile carries over from the published scripts agrees because it was written
+down, and is no number that anything here computed.
+"""
 
 from collections.abc import Callable, Mapping
 from importlib.resources import files
@@ -47,36 +51,53 @@ def published_numbers(published_r2: pd.DataFrame) -> pd.DataFrame:
         (f"cells.{name}", f"evaluation cells, {name}", "cells", n, round(CELLS_TOLERANCE * n), "published scripts")
         for name, n in _CELLS.items()
     ]
-    scripts = "published scripts"
     rows += [
-        ("draw.block", "cells in a training block", "cells", BLOCK, 0, scripts),
-        ("draw.k562", "K562 cells in the Perturb-seq block", "cells", 50_939, 0, scripts),
-        ("draw.jurkat", "Jurkat cells in the Perturb-seq block", "cells", 50_940, 0, scripts),
-        ("draw.mixtures", "models of a baseline", "models", 10, 0, scripts),
-        ("training.epochs", "epochs", "epochs", 250, 0, scripts),
-        ("training.latent", "latent dimensions", "dimensions", 10, 0, scripts),
-        ("scoring.genes", "most variable genes", "genes", 1_000, 0, scripts),
-        ("geneformer.vocabulary", "tokens in Geneformer's vocabulary", "tokens", 25_426, 0, scripts),
+        ("geneformer.vocabulary", "tokens in Geneformer's vocabulary", "tokens", 25_426, 0, "published scripts"),
         ("bone_marrow.training", "bone-marrow cells in training (inferred)", "cells", 114_600, 1_000, "inferred"),
     ]
     return pd.DataFrame(rows, columns=["number", "what", "unit", "published", "tolerance", "source"])
 
 
+def carried_over(paper: Profile) -> pd.DataFrame:
+    """List the settings that the profile `paper` has from the published scripts; no data are needed for them.
+
+    Parameters
+    ----------
+    paper
+        The profile `paper`.
+
+    Returns
+    -------
+    A row a setting: `setting` (a key), `what`, `unit`, `published`, `ours` (what the profile says, or its draws do),
+    `same`.
+    """
+    sizes = dict.fromkeys(paper.training_datasets, 3 * BLOCK)
+    blocks = draw_blocks(paper, "blood", seed=0, sizes=sizes)
+    k562, jurkat = (len(part.rows) for part in blocks["perturb_seq"])
+    rows = [
+        ("draw.block", "cells in a training block", "cells", BLOCK, sum(len(p.rows) for p in blocks["baseline"])),
+        ("draw.k562", "K562 cells in the Perturb-seq block", "cells", 50_939, k562),
+        ("draw.jurkat", "Jurkat cells in the Perturb-seq block", "cells", 50_940, jurkat),
+        ("draw.mixtures", "mixtures on a baseline", "mixtures", 10, len(list_mixtures(paper, "blood"))),
+        ("training.epochs", "epochs", "epochs", 250, paper.training.max_epochs),
+        ("training.latent", "latent dimensions", "dimensions", 10, paper.training.n_latent),
+        ("scoring.genes", "most variable genes", "genes", 1_000, paper.scoring.n_top_genes),
+    ]
+    table = pd.DataFrame(rows, columns=["setting", "what", "unit", "published", "ours"])
+    return table.assign(same=table["published"] == table["ours"])
+
+
 def our_numbers(
-    profile: Profile, paper: Profile, *, medians: Mapping[tuple[str, str], float], cells: Mapping[str, int]
+    profile: Profile, *, r2: Mapping[tuple[str, str], float], cells: Mapping[str, int]
 ) -> dict[str, float | str]:
     """Compute our counterpart of each published number, or say why it cannot be had.
-
-    Settings and draws are those of the profile `paper` whatever profile is run: they need no data.
 
     Parameters
     ----------
     profile
-        The profile that is run.
-    paper
-        The profile `paper`.
-    medians
-        (evaluation, mixture) → median R² over cells, averaged over seeds, of the profile that is run.
+        The profile that is run; the numbers of any but `paper` are of other cells, and have no counterpart.
+    r2
+        (evaluation, mixture) → R², the median or the mean over cells, averaged over seeds, of the profile that is run.
     cells
         Corpus → cells after QC, of the profile that is run.
 
@@ -85,26 +106,13 @@ def our_numbers(
     Key → our number, or the reason (text) that there is none.
     """
     found: dict[str, float | str] = {}
-    if profile.name == paper.name:
-        found |= {f"r2.{evaluation}.{mixture}": value for (evaluation, mixture), value in medians.items()}
+    if profile.name == "paper":
+        found |= {f"r2.{evaluation}.{mixture}": value for (evaluation, mixture), value in r2.items()}
         found |= {f"cells.{name}": cells[e.dataset] for name, e in profile.evaluations.items()}
         found["bone_marrow.training"] = cells[profile.added["bone_marrow"].datasets[0]]
     elsewhere = "simulated cells" if profile.simulated else "other cells than the paper's"
     kept = dict.fromkeys(("r2", "cells", "bone_marrow"), f"profile {profile.name} has {elsewhere}")
-    sizes = dict.fromkeys(paper.training_datasets, 3 * BLOCK)
-    blocks = draw_blocks(paper, "blood", seed=0, sizes=sizes)
-    k562, jurkat = (len(part.rows) for part in blocks["perturb_seq"])
-    found |= {
-        "draw.block": sum(len(part.rows) for part in blocks["baseline"]),
-        "draw.k562": k562,
-        "draw.jurkat": jurkat,
-        "draw.mixtures": len(list_mixtures(paper, "blood")),
-        "training.epochs": paper.training.max_epochs,
-        "training.latent": paper.training.n_latent,
-        "scoring.genes": paper.scoring.n_top_genes,
-        "geneformer.vocabulary": "its dictionary files are not at hand",
-    }
-    return kept | found
+    return kept | {"geneformer.vocabulary": "its dictionary files are not at hand"} | found
 
 
 def write_verdicts(published: pd.DataFrame, ours: Mapping[str, float | str]) -> pd.DataFrame:

@@ -1,20 +1,20 @@
-"""Per-cell scores brought together: medians with intervals over seeds and cells, fold changes, published values."""
+"""Per-cell scores brought together: medians with intervals over trainings and cells, fold changes, published values."""
 
 import numpy as np
 import pandas as pd
 
-from datamix.analysis.bootstrap import _bootstrap, _cube
-from datamix.corpora.mixtures import Mixture
+from datamix.analysis.bootstrap import draw_medians, interval, simultaneous
+from datamix.corpora.mixtures import Mixture, control_of
 
 
 def summarise(
-    scores: pd.DataFrame, mixtures: list[Mixture], *, measure: str = "r2", resamples: int = 500
+    scores: pd.DataFrame, mixtures: list[Mixture], *, measure: str = "r2", resamples: int = 1000
 ) -> pd.DataFrame:
     """Summarise per-cell scores for each evaluation set and mixture.
 
-    The statistic is the median over cells of one trained model, averaged over the seeds. Its 95 % interval comes from a
-    bootstrap over seeds and cells: the same draw of seeds and cells for every mixture, so that differences between
-    mixtures are paired.
+    The statistic is the median over cells of one trained model, averaged over the seeds. Its 95 % interval is the
+    bootstrap's (`bootstrap.draw_medians`), in which the mixtures with the baseline's cells scatter alike from training
+    to training, and the added sets alone. With one seed the intervals are over cells only, and `training_degrees` is 0.
 
     Parameters
     ----------
@@ -29,48 +29,63 @@ def summarise(
 
     Returns
     -------
-    A row a (evaluation, mixture): `median`, `low`, `high`; `gain`, `gain_low`, `gain_high` (over the baseline);
-    `over_control`, `over_control_low`, `over_control_high` (over the control, the baseline with more of its own cells);
-    `log2_fold_change` (of the same; NaN where either is not above zero); `mean` (over cells, averaged over
-    seeds); `seed_range` (largest minus smallest median of a seed); `seeds`, `cells`, `without_value`; and `group`,
-    `added` of the mixture.
+    A row a (evaluation, mixture):
+
+    - `median`, `low`, `high`;
+    - `gain`, `gain_low`, `gain_high`: over the baseline;
+    - `over_control`, `over_control_low`, `over_control_high`: over `control`, the baseline with as many more of its own
+      cells (`datamix.corpora.mixtures.control_of`);
+    - `gain_low_all`, `gain_high_all`, `over_control_low_all`, `over_control_high_all`: the same, simultaneous: all
+      these intervals together hold the truth in 95 %. Those of `gain` allow for every mixture and evaluation set, those
+      of `over_control` for every added set and evaluation set (`compared`, their number). To be used where many are
+      looked at, or the largest is quoted. For the added sets alone, which are not held against the control, those of
+      `over_control` are NaN;
+    - `log2_fold_change` over the baseline (NaN where either is not above zero); `mean` (over cells, averaged over
+      seeds); `seed_range` (largest minus smallest median of a seed); `training_sd`, `training_degrees` (between
+      trainings of one mixture, pooled); `seeds`, `cells`, `without_value`; and `group`, `added` of the mixture.
     """
-    rows = []
-    for evaluation, table in scores.groupby("evaluation", sort=False):
-        cube, names = _cube(table, mixtures, measure)
-        per_seed = np.nanmedian(cube, axis=2)
-        resampled = _bootstrap(cube, resamples=resamples)
-        low, high = np.nanpercentile(resampled, [2.5, 97.5], axis=0)
-        gain_low, gain_high = np.nanpercentile(resampled - resampled[:, :1], [2.5, 97.5], axis=0)
-        control = next(i for i, mixture in enumerate(mixtures) if mixture.added == mixture.baseline)
-        over_low, over_high = np.nanpercentile(resampled - resampled[:, [control]], [2.5, 97.5], axis=0)
-        base = per_seed[0].mean()
-        for i, mixture in enumerate(mixtures):
-            median = per_seed[i].mean()
-            rows.append(
-                {
-                    "evaluation": evaluation,
-                    "mixture": names[i],
-                    "group": mixture.group,
-                    "added": mixture.added,
-                    "median": median,
-                    "low": low[i],
-                    "high": high[i],
-                    "gain": median - base,
-                    "gain_low": gain_low[i],
-                    "gain_high": gain_high[i],
-                    "over_control": median - per_seed[control].mean(),
-                    "over_control_low": over_low[i],
-                    "over_control_high": over_high[i],
-                    "mean": np.nanmean(cube[i], axis=1).mean(),
-                    "seed_range": np.ptp(per_seed[i]),
-                    "log2_fold_change": np.log2(median / base) if min(median, base) > 0 else np.nan,
-                    "seeds": cube.shape[1],
-                    "cells": cube.shape[2],
-                    "without_value": int(np.isnan(cube[i]).any(axis=0).sum()),
-                }
-            )
-    return pd.DataFrame(rows)
+    names = [mixture.name for mixture in mixtures]
+    chosen = scores[scores["mixture"].isin(names)]
+    alike = {m.name: "alone" if m.group == "alone" else "baseline" for m in mixtures}
+    medians = draw_medians(chosen.assign(part=chosen["evaluation"]), measure=measure, resamples=resamples, alike=alike)
+    sets = list(dict.fromkeys(chosen["evaluation"].astype(str)))
+    keys = pd.MultiIndex.from_product([sets, names])
+    at = medians.keys.get_indexer(keys)
+    measured, drawn = medians.measured[at], medians.drawn[:, at]
+    table = pd.DataFrame({"evaluation": keys.get_level_values(0), "mixture": keys.get_level_values(1)})
+    table["group"] = [m.group for m in mixtures] * len(sets)
+    table["added"] = [m.added for m in mixtures] * len(sets)
+    table["median"] = measured
+    table["low"], table["high"] = interval(drawn)
+    table["control"] = [control_of(mixtures, name).name for name in names] * len(sets)
+    is_added = table["mixture"].isin([m.name for m in mixtures if m.is_addition])
+    for column, reference, family in (
+        ("gain", pd.Series(names[0], index=table.index), table["mixture"] != names[0]),
+        ("over_control", table["control"], is_added),
+    ):
+        of_reference = keys.get_indexer(pd.MultiIndex.from_arrays([keys.get_level_values(0), reference]))
+        difference = drawn - drawn[:, of_reference]
+        table[column] = measured - measured[of_reference]
+        table[f"{column}_low"], table[f"{column}_high"] = interval(difference)
+        together = simultaneous(difference[:, family.to_numpy()])
+        for end, values in zip(("low", "high"), together, strict=True):
+            table.loc[family, f"{column}_{end}_all"] = values
+            table.loc[table["mixture"] == reference, f"{column}_{end}_all"] = 0.0
+    table["compared"] = int(is_added.sum())
+    base = table["median"] - table["gain"]
+    positive = (table["median"] > 0) & (base > 0)
+    table["log2_fold_change"] = np.log2(table["median"].where(positive) / base.where(positive))
+    by_model = chosen.groupby(["evaluation", "mixture", "seed"], sort=False, observed=True)[measure]
+    of_seeds = by_model.agg(["median", "mean"]).groupby(level=["evaluation", "mixture"], sort=False, observed=True)
+    table["mean"] = of_seeds["mean"].mean().reindex(keys).to_numpy()
+    table["seed_range"] = of_seeds["median"].agg(np.ptp).reindex(keys).to_numpy()
+    table["training_sd"], table["training_degrees"] = medians.training_sd[at], medians.degrees[at]
+    table["seeds"] = of_seeds.size().reindex(keys).to_numpy()
+    of_set = chosen.groupby("evaluation", sort=False, observed=True)["cell"].nunique()
+    table["cells"] = table["evaluation"].map(of_set).astype(int)
+    missing = chosen[chosen[measure].isna()].groupby(["evaluation", "mixture"], observed=True)["cell"].nunique()
+    table["without_value"] = missing.reindex(keys).fillna(0).to_numpy(dtype=int)
+    return table
 
 
 def by_cell_type(scores: pd.DataFrame, *, measure: str = "r2") -> pd.DataFrame:

@@ -1,8 +1,15 @@
 """How well cell types are predicted that a model has not seen, against their distance from what it has (ours)."""
 
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.stats import spearmanr
+
+from datamix.sources.formats.cell_labels import NOT_LABELLED
+
+Array = npt.NDArray[np.floating]
 
 
 def by_type(held_out: pd.DataFrame) -> pd.DataFrame:
@@ -33,29 +40,56 @@ def by_type(held_out: pd.DataFrame) -> pd.DataFrame:
     return table[table["cells"] >= 5].reset_index(drop=True)
 
 
-def trend(types: pd.DataFrame, *, resamples: int = 500, seed: int = 0) -> tuple[float, float, float]:
+@dataclass(frozen=True)
+class Trend:
+    """How R² goes with the distance to the nearest type in training, over cell types, by rank."""
+
+    overall: float
+    """Spearman's correlation over all types of all evaluation sets. Sets differ in origin as well as in distance."""
+    within: float
+    """Correlation of the ranks within evaluation sets, each cell type counted once (−1 to 1); NaN below three types."""
+    p: float
+    """Share of permutations of the types whose `within` is as far from zero (two-sided)."""
+    types: int
+    """Cell types that `within` rests on."""
+
+
+def trend(types: pd.DataFrame, *, permutations: int = 2000, seed: int = 0) -> Trend:
     """Correlate R² with the distance to the nearest training type, over cell types, by rank.
+
+    Over all sets together the correlation also compares one study with another, and the types of a set are no random
+    sample; so it has no interval. Within a set they share study and technology: there distance and R² are ranked, the
+    ranks of a type that lies in several sets are averaged, and the types are permuted, since under no relation any
+    distance could belong to any type.
 
     Parameters
     ----------
     types
-        As `by_type` returns it; only types "as trained" are used.
-    resamples, seed
-        Bootstrap draws over types, and their seed.
-
-    Returns
-    -------
-    Spearman's correlation, and its 95 % interval. Types differ in more than their distance (in depth, say).
+        As `by_type` returns it; only types "as trained" are used, and within sets only those that have a name.
+    permutations, seed
+        Of types, and their seed.
     """
     trained = types[types["seen"] == "as trained"]
+    overall = float(spearmanr(trained["distance"], trained["r2"]).statistic)
+    named = trained[trained["cell_type"] != NOT_LABELLED]
+    named = named[named.groupby("evaluation")["cell_type"].transform("size") >= 3]
+    ranks = named.groupby("evaluation")[["distance", "r2"]].rank(pct=True)
+    ranks -= ranks.groupby(named["evaluation"]).transform("mean")
+    distance, r2 = ranks.groupby(named["cell_type"]).mean().to_numpy().T
+    if len(r2) < 3:
+        return Trend(overall, np.nan, np.nan, len(r2))
     generator = np.random.default_rng(seed)
-    values = []
-    for _ in range(resamples):
-        drawn = trained.iloc[generator.integers(len(trained), size=len(trained))]
-        if drawn["distance"].nunique() > 1 and drawn["r2"].nunique() > 1:
-            values.append(spearmanr(drawn["distance"], drawn["r2"]).statistic)
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(spearmanr(trained["distance"], trained["r2"]).statistic), float(low), float(high)
+    shuffled = np.array([generator.permutation(r2) for _ in range(permutations)])
+    measured, *by_chance = _correlations(distance, np.vstack([r2, shuffled]))
+    # Ties with the measured value, itself among them, count as being as far.
+    as_far = np.abs(by_chance) >= abs(measured) - 1e-12
+    return Trend(overall, float(measured), float((1 + as_far.sum()) / (1 + permutations)), len(r2))
+
+
+def _correlations(one: Array, others: Array) -> Array:
+    """Correlate a vector (n,) with each row of (m, n)."""
+    one, others = one - one.mean(), others - others.mean(axis=1, keepdims=True)
+    return (others @ one) / (np.linalg.norm(one) * np.linalg.norm(others, axis=1)).clip(1e-12)
 
 
 def with_and_without(held_out: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,8 @@ from scipy import sparse
 from datamix.corpora.corpus import n_cells, open_corpus, read_rows
 from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
+from datamix.project.manifest import Dataset
+from datamix.project.profile import Profile
 from datamix.sources.formats.h5ad_rows import read_names
 
 
@@ -35,19 +37,44 @@ def shared_genes(paths: Sequence[Path], *, most_variable: int | None = None) -> 
     DatamixError
         If no gene is common to all.
     """
-    tables = []
-    for path in paths:
-        with open_corpus(path) as file:
-            tables.append(pd.Series(ad.io.read_elem(file["var/symbol"]), index=read_names(file, "var")))
-    common = set(tables[0].index).intersection(*(table.index for table in tables[1:]))
-    if not common:
-        sizes = ", ".join(f"{path.stem} ({len(table):,})" for path, table in zip(paths, tables, strict=True))
-        msg = f"No gene is common to all training corpora: {sizes}."
-        raise DatamixError(msg, fix="check gene_ids and gene_table of these datasets in data_manifest.yaml")
-    genes = sorted(common)
+    genes = common_genes(paths)
     if most_variable is not None and most_variable < len(genes):
         genes = _most_variable(paths, genes, most_variable)
-    return pd.DataFrame({"gene": genes, "symbol": tables[0].reindex(genes).astype(str).to_numpy()})
+    with open_corpus(paths[0]) as file:
+        symbols = pd.Series(ad.io.read_elem(file["var/symbol"]), index=read_names(file, "var"))
+    return pd.DataFrame({"gene": genes, "symbol": symbols.reindex(genes).astype(str).to_numpy()})
+
+
+def common_genes(paths: Sequence[Path]) -> list[str]:
+    """Intersect the genes of corpora.
+
+    Returns
+    -------
+    Ensembl ids, sorted.
+
+    Raises
+    ------
+    DatamixError
+        If no gene is common to all.
+    """
+    names = []
+    for path in paths:
+        with open_corpus(path) as file:
+            names.append(read_names(file, "var"))
+    common = set(names[0]).intersection(*names[1:])
+    if not common:
+        sizes = ", ".join(f"{path.stem} ({len(genes):,})" for path, genes in zip(paths, names, strict=True))
+        msg = f"No gene is common to all training corpora: {sizes}."
+        raise DatamixError(msg, fix="check gene_ids and gene_table of these datasets in data_manifest.yaml")
+    return sorted(common)
+
+
+def needs_training_genes(dataset: Dataset, profile: Profile) -> bool:
+    """Say whether a corpus can only be made once the training corpora are there.
+
+    Under the published protocol one evaluation set is, whose genes are looked up in a training file (fault 15).
+    """
+    return profile.protocol == "published" and bool(dataset.options.get("training_genes_if_published", False))
 
 
 def _most_variable(paths: Sequence[Path], genes: list[str], n: int) -> list[str]:

@@ -17,7 +17,7 @@ from datamix.corpora.corpus import read_corpus
 from datamix.corpora.mixtures import Part
 from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
-from datamix.project.manifest import Manifest, read_manifest
+from datamix.project.manifest import read_manifest
 
 log = logging.getLogger(__name__)
 NO_DONOR = frozenset(
@@ -44,9 +44,7 @@ class Comparison:
     """Why the profile allows it, under this protocol; None where it does not."""
 
 
-def compare(
-    layout: Layout, blocks: Mapping[str, Sequence[Part]], *, manifest: Manifest | None = None
-) -> list[Comparison]:
+def compare(layout: Layout, blocks: Mapping[str, Sequence[Part]]) -> list[Comparison]:
     """Compare the cells that are drawn for training with those of every evaluation set.
 
     Cells are compared by the name that their source gives them (`soma_joinid` in scTab), donors by theirs, between
@@ -59,8 +57,6 @@ def compare(
         The profile and its folders; the corpora must have been prepared.
     blocks
         The blocks of `datamix.corpora.mixtures.draw_blocks`.
-    manifest
-        The manifest; nothing means the project's.
 
     Returns
     -------
@@ -71,7 +67,7 @@ def compare(
     DatamixError
         If a corpus is missing.
     """
-    profile, manifest = layout.profile, manifest or read_manifest(layout.root)
+    profile, manifest = layout.profile, read_manifest(layout.root)
     rows: dict[str, set[int]] = {}
     for part in (part for parts in blocks.values() for part in parts):
         rows.setdefault(part.dataset, set()).update(part.rows.tolist())
@@ -94,9 +90,7 @@ def compare(
     return found
 
 
-def require_no_leak(
-    layout: Layout, blocks: Mapping[str, Sequence[Part]], *, manifest: Manifest | None = None
-) -> list[Comparison]:
+def require_no_leak(layout: Layout, blocks: Mapping[str, Sequence[Part]]) -> list[Comparison]:
     """Compare as `compare` does, and fail if anything is shared that the profile does not allow.
 
     A shared cell that it allows is a warning in the log.
@@ -106,7 +100,7 @@ def require_no_leak(
     DatamixError
         Naming evaluation set, training dataset, how many are shared and the first of them.
     """
-    found = compare(layout, blocks, manifest=manifest)
+    found = compare(layout, blocks)
     leaks = [c for c in found if c.shared and c.reason is None]
     if leaks:
         config = f"config/{layout.profile.name}.yaml"

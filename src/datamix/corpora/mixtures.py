@@ -1,7 +1,7 @@
 """Mixtures: which cells each model is trained on, as rows of corpora, drawn as the published scripts draw them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -9,7 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
+from datamix.corpora.controls import added_cells, baseline_cells, control_cells, published_cells
+from datamix.corpora.corpus import n_cells
 from datamix.project.errors import DatamixError
+from datamix.project.layout import Layout
+from datamix.project.mixture_names import MixtureName
 from datamix.project.profile import Profile
 
 Rows = npt.NDArray[np.int64]
@@ -21,14 +25,29 @@ class Mixture:
     """A named recipe: the blocks of cells that one model is trained on."""
 
     name: str
-    """`blood`, `blood_cancer`, `blood+blood_cancer`; the control is `blood+blood`."""
+    """`blood`, `blood_cancer`, `blood+blood_cancer`; the control `blood+blood`, or `blood+blood_690`, of 690 cells."""
     baseline: str
     added: str | None
-    """The added set; the baseline's own name for the control; None for the baseline alone."""
-    group: Literal["baseline", "alone", "added"]
-    """The column group of Figure 2A: the baseline, the added set alone, baseline + added set."""
+    """The added set; the baseline's own name for a control; None for the baseline alone."""
+    group: Literal["baseline", "alone", "added", "control"]
+    """The column group of Figure 2A: the baseline, the added set alone, baseline + added set (the published control
+    among them), and, after the paper's own columns, the controls of other sizes."""
     blocks: tuple[str, ...]
     """Keys of `draw_blocks`, in the order in which the cells are stacked."""
+    cells: int | None = None
+    """Cells in all; None where the sizes of the corpora were not given."""
+    control: str | None = None
+    """The control that its gain is held against; None: the published one, the only one for a set alone."""
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is a baseline with more of its own cells."""
+        return self.group in ("added", "control") and self.added == self.baseline
+
+    @property
+    def is_addition(self) -> bool:
+        """Whether it is a baseline with an added set."""
+        return self.group == "added" and not self.is_control
 
 
 @dataclass(frozen=True)
@@ -39,13 +58,24 @@ class Part:
     rows: Rows
 
 
-def list_mixtures(profile: Profile, baseline: str) -> list[Mixture]:
+def list_mixtures(profile: Profile, baseline: str, *, sizes: Mapping[str, int] | None = None) -> list[Mixture]:
     """List the mixtures on a baseline, in the column order of Figure 2A.
+
+    Parameters
+    ----------
+    profile
+        Its `baselines`, `added` and `cells` decide.
+    baseline
+        A name in `profile.baselines`.
+    sizes
+        Cells in each corpus, after QC, by dataset id, as `corpus_sizes` reads them. Without it the list is the paper's:
+        one control, and nothing of sizes.
 
     Returns
     -------
     The baseline alone, each added set alone, then baseline + its own second half (the control) and baseline + each
-    added set: ten for the paper's four added sets.
+    added set: ten for the paper's four added sets. With `sizes`, a control more for each size of added set that the
+    published control is no match for (`datamix.corpora.controls`), the largest first.
 
     Raises
     ------
@@ -55,10 +85,74 @@ def list_mixtures(profile: Profile, baseline: str) -> list[Mixture]:
     if baseline not in profile.baselines:
         msg = f"Profile {profile.name} has no baseline {baseline!r}; it has: {', '.join(profile.baselines)}."
         raise DatamixError(msg, fix=f"name one of them, or add it to config/{profile.name}.yaml")
+    full = str(MixtureName(baseline, baseline))
     alone = [Mixture(name, baseline, name, "alone", (name,)) for name in profile.added]
     added = [Mixture(f"{baseline}+{name}", baseline, name, "added", (BASELINE, name)) for name in profile.added]
-    control = Mixture(f"{baseline}+{baseline}", baseline, baseline, "added", (BASELINE, CONTROL))
-    return [Mixture(baseline, baseline, None, "baseline", (BASELINE,)), *alone, control, *added]
+    control = Mixture(full, baseline, baseline, "added", (BASELINE, CONTROL))
+    listed = [Mixture(baseline, baseline, None, "baseline", (BASELINE,)), *alone, control, *added]
+    if sizes is None:
+        return listed
+    cells = control_cells(profile, baseline, sizes=sizes)
+    published = published_cells(profile, baseline, sizes=sizes)
+    others = sorted(set(cells.values()) - {published}, reverse=True)
+    names = {published: full} | {n: str(MixtureName(baseline, baseline, n)) for n in others}
+    listed += [Mixture(names[n], baseline, baseline, "control", (BASELINE, control_block(n))) for n in others]
+    counts = {BASELINE: baseline_cells(profile, baseline, sizes=sizes), CONTROL: published}
+    counts |= {control_block(n): n for n in others}
+    counts |= {name: added_cells(profile, name, sizes=sizes) for name in profile.added}
+    return [
+        replace(
+            m,
+            cells=sum(counts[block] for block in m.blocks),
+            control=m.name if m.is_control else names[cells[m.added]] if m.is_addition and m.added else full,
+        )
+        for m in listed
+    ]
+
+
+def mixtures_of(layout: Layout, baseline: str) -> list[Mixture]:
+    """List the mixtures on a baseline, controls of every size included, as the prepared corpora have their sizes."""
+    return list_mixtures(layout.profile, baseline, sizes=corpus_sizes(layout, baseline))
+
+
+def corpus_sizes(layout: Layout, baseline: str) -> dict[str, int]:
+    """Read how many cells, after QC, each corpus holds that the mixtures on a baseline draw from."""
+    profile = layout.profile
+    used = (profile.baselines[baseline].dataset, *(d for added in profile.added.values() for d in added.datasets))
+    return {dataset: n_cells(layout.corpus(dataset)) for dataset in dict.fromkeys(used)}
+
+
+def control_of(mixtures: Sequence[Mixture], name: str) -> Mixture:
+    """Return the control that a mixture's gain is held against; a control's is itself.
+
+    Parameters
+    ----------
+    mixtures
+        As `list_mixtures` gives them.
+    name
+        The mixture's name.
+
+    Raises
+    ------
+    DatamixError
+        If there is no such mixture.
+    """
+    of = {m.name: m for m in mixtures}
+    if name not in of:
+        msg = f"There is no mixture {name!r}."
+        raise DatamixError(msg, fix=f"name one of {', '.join(of)}")
+    published = next(m for m in mixtures if m.is_control)
+    return of[of[name].control or published.name]
+
+
+def controls_of(mixtures: Sequence[Mixture]) -> dict[str, str]:
+    """Return the control that each mixture's gain is held against: name → name."""
+    return {m.name: control_of(mixtures, m.name).name for m in mixtures}
+
+
+def control_block(cells: int) -> str:
+    """Return the key of `draw_blocks` for a control of other than the published size."""
+    return f"{CONTROL}_{cells}"
 
 
 def draw_blocks(profile: Profile, baseline: str, *, seed: int, sizes: Mapping[str, int]) -> dict[str, tuple[Part, ...]]:
@@ -68,6 +162,9 @@ def draw_blocks(profile: Profile, baseline: str, *, seed: int, sizes: Mapping[st
     halves with scikit-learn's `train_test_split`; draw from each half, then from each added set in the profile's
     order, without replacement; a set marked `reseed` seeds the generator again first; a set of `all` cells takes no
     draw. The same files and seed give the same cells.
+
+    Controls of other sizes (ours) take no draw from that generator: a smaller one is the first cells of the published
+    control, a larger one is all of it and more of the second half, drawn by a generator of its own.
 
     Parameters
     ----------
@@ -82,7 +179,7 @@ def draw_blocks(profile: Profile, baseline: str, *, seed: int, sizes: Mapping[st
 
     Returns
     -------
-    Block name (`baseline`, `control`, or an added set) → its parts, one a dataset.
+    Block name (`baseline`, `control`, an added set, or `control_690`) → its parts, one a dataset.
 
     Raises
     ------
@@ -105,6 +202,14 @@ def draw_blocks(profile: Profile, baseline: str, *, seed: int, sizes: Mapping[st
             Part(dataset, _draw(np.arange(sizes[dataset]), share, generator, source=dataset))
             for dataset, share in zip(added.datasets, shares, strict=True)
         )
+    published = blocks[CONTROL][0].rows
+    for cells in set(control_cells(profile, baseline, sizes=sizes).values()) - {len(published)}:
+        rows = published[:cells]
+        if cells > len(published):
+            rest = halves[1][~np.isin(halves[1], published)]
+            more = np.random.RandomState(seed).choice(rest, cells - len(published), replace=False)
+            rows = np.concatenate([published, more])
+        blocks[control_block(cells)] = (Part(settings.dataset, rows),)
     return blocks
 
 

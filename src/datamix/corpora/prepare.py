@@ -17,6 +17,7 @@ from scipy import sparse
 
 from datamix.corpora.corpus import OBS
 from datamix.corpora.gene_names import GeneMap, map_genes
+from datamix.corpora.genes import common_genes, needs_training_genes
 from datamix.corpora.inventory import local_files
 from datamix.project.errors import DatamixError
 from datamix.project.files import read_json, replacing, write_json
@@ -27,6 +28,7 @@ from datamix.project.manifest import Dataset, Manifest
 from datamix.project.profile import QC, Profile
 from datamix.project.progress import progress
 from datamix.sources.formats.cell_labels import NOT_LABELLED
+from datamix.sources.formats.raw_counts import require_counts
 from datamix.sources.registry import reader, reader_code
 
 _FIXED_MB = 300
@@ -114,12 +116,17 @@ def _prepare(
     options = dict(dataset.options)
     if "protocol" in inspect.signature(read).parameters:
         options["protocol"] = profile.protocol
+    if needs_training_genes(dataset, profile):
+        # All of them, also where a profile trains on the most variable only.
+        corpora = [Layout(root, profile).corpus(training) for training in profile.training_datasets]
+        options["training_genes"] = common_genes(corpora)
     made_from = {
         "entry": manifest.content_of(dataset_id),
         "protocol": profile.protocol,
         "qc": profile.qc.model_dump(),
         "inputs": inputs,
         "gene_table": table_inputs,
+        "training_genes": options.get("training_genes"),
         "block_cells": block_cells,
         "code": code_of(dataset_id, manifest),
     }
@@ -200,7 +207,8 @@ def _filter(
     counts = sparse.csr_matrix(block.X, dtype=np.float32)
     _require_same_genes(block.var_names.equals(genes.source), dataset_id=dataset_id)
     if raw:
-        _require_raw(counts, block, dataset_id=dataset_id, files=files)
+        where = f"{dataset_id} ({', '.join(files) or 'no files'})"
+        require_counts(counts, cells=block.obs_names, genes=block.var_names, where=where)
     _require_unique(block.obs_names, dataset_id=dataset_id)
     total = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
     mito = np.asarray(counts[:, np.flatnonzero(genes.mito)].sum(axis=1, dtype=np.float64)).ravel()
@@ -228,20 +236,6 @@ def _filter(
     }
     var = pd.DataFrame({"symbol": genes.symbols}, index=pd.Index(genes.genes, dtype=object))
     return ad.AnnData(chosen, obs=obs.iloc[kept].copy(), var=var, uns={"facts": json.dumps(facts)})
-
-
-def _require_raw(counts: sparse.csr_matrix, block: ad.AnnData, *, dataset_id: str, files: Mapping[str, Path]) -> None:
-    values = counts.data
-    wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0) & (values == np.floor(values))))
-    if len(wrong):
-        entry = int(wrong[0])
-        cell = block.obs_names[int(np.searchsorted(counts.indptr, entry, side="right")) - 1]
-        gene = block.var_names[counts.indices[entry]]
-        msg = (
-            f"{dataset_id} ({', '.join(files) or 'no files'}): cell '{cell}' has {values[entry]:g} of gene '{gene}'. "
-            "Expected raw counts, whole numbers from 0 up; these look normalised or log-transformed."
-        )
-        raise DatamixError(msg, fix="take the file that holds raw counts")
 
 
 def _require_same_genes(same: bool, *, dataset_id: str) -> None:  # noqa: FBT001
@@ -314,9 +308,9 @@ def _write_counts(group: h5py.Group, parts: Sequence[Path], *, shape: tuple[int,
     group.create_dataset("indptr", data=np.concatenate([[0], np.cumsum(lengths)]).astype(index_type), **_STORAGE)
 
 
-def _slabs(pieces: Iterable[NDArray[Any]], *, chunks: int = 16) -> Iterator[NDArray[Any]]:
-    """Cut a series of arrays anew, into pieces of so many chunks; the last may be shorter."""
-    size, waiting = chunks * _CHUNK, np.empty(0)
+def _slabs(pieces: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """Cut a series of arrays anew, into pieces of 16 chunks; the last may be shorter."""
+    size, waiting = 16 * _CHUNK, np.empty(0)
     for piece in pieces:
         waiting = np.concatenate([waiting, piece]) if len(waiting) else piece
         whole = len(waiting) // size * size

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from datamix.figures import style
+from datamix.project.mixture_names import read_name
 from datamix.project.profile import Profile
 
 _MARKERS = ("s", "D")
@@ -74,13 +75,13 @@ def curves(table: pd.DataFrame, profile: Profile) -> Figure:
     """
     fig, ax = style.figure(width=style.NARROW, height=58)
     for (mixture, _), line in table.groupby(["mixture", "seed"], sort=False):
-        dashes = (0, (3, 1)) if "+" in str(mixture) else "-"
+        dashes = (0, (3, 1)) if read_name(str(mixture)).added else "-"
         colour = style.colour(str(mixture), profile=profile)
         ax.plot(line["step"], line["smoothed"], color=colour, linestyle=dashes, linewidth=0.8)
     ax.set(xlabel="Step", ylabel="Masked loss in training,\nnats a hidden gene")
     names = table.drop_duplicates("mixture")
     handles = [
-        Line2D([], [], color=style.colour(m, profile=profile), linestyle=(0, (3, 1)) if "+" in m else "-")
+        Line2D([], [], color=style.colour(m, profile=profile), linestyle=(0, (3, 1)) if read_name(m).added else "-")
         for m in names["mixture"]
     ]
     fig.legend(handles, names["mixture_label"].tolist(), loc="outside right center", fontsize=5)

@@ -86,17 +86,17 @@ def sets_by_mixture(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def driving_genes(table: pd.DataFrame, profile: Profile, *, mixture: str) -> Figure:
-    """Draw the genes whose prediction gains most, with their range over seeds.
+def changed_genes(table: pd.DataFrame, profile: Profile, *, mixture: str) -> Figure:
+    """Draw by how much the squared residual of genes falls, with the range over seeds.
 
     Parameters
     ----------
     table
-        A row a gene, the largest gain first: `symbol`, `gain`, `low`, `high`, `sets` (known gene sets it is in).
+        A row a gene, from top to bottom: `symbol`, `gain`, `low`, `high`, `sets` (known gene sets it is in).
     profile
         For colours.
     mixture
-        The mixture that gains.
+        The mixture under which it falls.
 
     Returns
     -------
@@ -106,13 +106,14 @@ def driving_genes(table: pd.DataFrame, profile: Profile, *, mixture: str) -> Fig
     y = np.arange(len(table))
     ax.barh(y, table["gain"], color=style.colour(mixture, profile=profile), height=0.7)
     ax.hlines(y, table["low"], table["high"], color="black", linewidth=0.7)
-    for i, (end, sets) in enumerate(zip(table[["gain", "high"]].max(axis=1), table["sets"].fillna(""), strict=True)):
+    ax.axvline(0, color="black", linewidth=0.5)
+    ends = table[["gain", "high"]].max(axis=1).clip(lower=0)
+    for i, (end, sets) in enumerate(zip(ends, table["sets"].fillna(""), strict=True)):
         name = str(sets).replace("HALLMARK_", "").replace("_", " ").lower()
         ax.text(end, i, f"  {name[:38]}", va="center", fontsize=5)
     ax.set_yticks(y, table["symbol"].tolist(), fontsize=5)
-    ax.set(
-        xlabel="Fall of the mean squared residual, (log1p counts per 10,000)²", xlim=(None, 1.6 * table["high"].max())
-    )
+    span = max(table["high"].max(), 0) - min(table["low"].min(), 0)
+    ax.set(xlabel="Fall of the mean squared residual, (log1p counts per 10,000)²", xlim=(None, ends.max() + 0.6 * span))
     ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)
     return fig

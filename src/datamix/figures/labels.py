@@ -3,22 +3,28 @@
 import pandas as pd
 
 from datamix.figures.style import look_up
+from datamix.project.mixture_names import read_name
 from datamix.project.profile import Profile
 
-GROUPS = {"baseline": "Baseline", "alone": "Added set alone", "added": "Baseline + added set"}
-"""Column groups of the heat map, in the order of the paper."""
+GROUPS = {
+    "baseline": "Baseline",
+    "alone": "Added set alone",
+    "added": "Baseline + added set",
+    "control": "Controls of other sizes",
+}
+"""Column groups of the heat map: those of the paper in its order, then ours, where sizes are unequal."""
 
 
 def label_mixtures(table: pd.DataFrame, profile: Profile) -> pd.DataFrame:
-    """Add what a reader sees: `evaluation_label`, and `mixture_label` (`+ TF atlas` within the group of additions)."""
-    added = {name: part.label for name, part in profile.added.items()}
-    added |= {name: part.label for name, part in profile.baselines.items()}
+    """Add what a reader sees: `mixture_label` (`+ TF atlas`); `evaluation_label`, `control_label` where they apply."""
 
     def label(mixture: str) -> str:
-        _, plus, name = mixture.rpartition("+")
-        return f"+ {added[name]}" if plus else added[name]
+        last = _parts(mixture, profile)[-1]
+        return last if read_name(mixture).added is None else f"+ {last}"
 
     labelled = table.assign(mixture_label=[label(m) for m in table["mixture"]])
+    if "control" in table:
+        labelled["control_label"] = [label(m) if isinstance(m, str) else "" for m in table["control"]]
     if "evaluation" in table:
         labelled["evaluation_label"] = [profile.evaluations[e].label for e in table["evaluation"]]
     return labelled
@@ -32,16 +38,22 @@ def label_models(table: pd.DataFrame, profile: Profile) -> pd.DataFrame:
 
 
 def mixture_label(mixture: str, *, profile: Profile) -> str:
-    """Return the label of a mixture, such as 'Blood + TF atlas', made of the labels in the profile.
+    """Return the label of a mixture, such as 'Blood + TF atlas' or 'Blood + Blood (690 cells)'.
 
     Raises
     ------
     DatamixError
         If the profile has no such baseline or added set.
     """
+    return " + ".join(_parts(mixture, profile))
+
+
+def _parts(mixture: str, profile: Profile) -> list[str]:
     labels = {name: part.label for name, part in profile.added.items()}
     labels |= {name: part.label for name, part in profile.baselines.items()}
-    return " + ".join(look_up(part, labels, profile) for part in mixture.split("+"))
+    name = read_name(mixture)
+    parts = [look_up(part, labels, profile) for part in (name.first, name.added) if part is not None]
+    return parts if name.cells is None else [*parts[:-1], f"{parts[-1]} ({name.cells:,} cells)"]
 
 
 def evaluation_label(evaluation: str, *, profile: Profile) -> str:

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from datamix.figures import style
 from datamix.figures.labels import GROUPS
+from datamix.project.mixture_names import read_name
 from datamix.project.profile import Profile
 
 
@@ -181,7 +182,7 @@ def seed_scatter(table: pd.DataFrame, profile: Profile) -> Figure:
     for ax, evaluation in zip(axes[0], evaluations, strict=True):
         part = shuffled[shuffled["evaluation"] == evaluation]
         colours = part["mixture"].map({m: style.colour(m, profile=profile) for m in mixtures["mixture"]})
-        alone = ~part["mixture"].str.contains("+", regex=False)
+        alone = part["mixture"].map({m: read_name(m).added is None for m in mixtures["mixture"]}).astype(bool)
         for marker, chosen in (("o", alone), ("^", ~alone)):
             ax.scatter(
                 part.loc[chosen, "first"], part.loc[chosen, "second"], c=colours[chosen], s=2, marker=marker,
@@ -192,7 +193,7 @@ def seed_scatter(table: pd.DataFrame, profile: Profile) -> Figure:
         ax.set(aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], xlabel="R², first seed")
     axes[0, 0].set_ylabel("R² of a cell, second seed")
     handles = [
-        Line2D([], [], linestyle="", marker="^" if "+" in m else "o", color=style.colour(m, profile=profile))
+        Line2D([], [], linestyle="", marker="^" if read_name(m).added else "o", color=style.colour(m, profile=profile))
         for m in mixtures["mixture"]
     ]
     fig.legend(handles, mixtures["mixture_label"].tolist(), loc="outside lower center", ncols=5)

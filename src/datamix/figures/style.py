@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from datamix.project.errors import DatamixError
+from datamix.project.mixture_names import read_name
 from datamix.project.profile import Profile
 
 NARROW, WIDE = 89, 183
@@ -156,7 +157,7 @@ def colour(name: str, *, profile: Profile) -> str:
         If the profile has no such set.
     """
     known = colours(profile)
-    return look_up(name.rpartition("+")[2], known, profile)
+    return look_up(read_name(name).last, known, profile)
 
 
 def look_up(name: str, known: dict[str, str], profile: Profile) -> str:

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from datamix.figures import style
+from datamix.project.mixture_names import read_name
 from datamix.project.profile import Profile
 
 
@@ -29,7 +30,7 @@ def training_curves(table: pd.DataFrame, profile: Profile) -> Figure:
         part = table[table["baseline"] == baseline]
         for ax, column, name in zip(row, ("elbo_train", "elbo_validation"), ("training", "held-out"), strict=True):
             for (mixture, _), line in part.dropna(subset=[column]).groupby(["mixture", "seed"], sort=False):
-                dashes = (0, (3, 1)) if "+" in mixture else "-"
+                dashes = (0, (3, 1)) if read_name(mixture).added else "-"
                 colour = style.colour(mixture, profile=profile)
                 ax.plot(line["epoch"], line[column], color=colour, linestyle=dashes, linewidth=0.8)
             ax.set_title(f"{profile.baselines[baseline].label} Baseline, {name} cells")
@@ -37,7 +38,7 @@ def training_curves(table: pd.DataFrame, profile: Profile) -> Figure:
             ax.set_ylabel("Negative ELBO, nats a cell")
         names = part.drop_duplicates("mixture")
         handles = [
-            Line2D([], [], color=style.colour(m, profile=profile), linestyle=(0, (3, 1)) if "+" in m else "-")
+            Line2D([], [], color=style.colour(m, profile=profile), linestyle=(0, (3, 1)) if read_name(m).added else "-")
             for m in names["mixture"]
         ]
         row[1].legend(handles, names["mixture_label"].tolist(), loc="center left", bbox_to_anchor=(1.02, 0.5))

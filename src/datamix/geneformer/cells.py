@@ -12,6 +12,7 @@ from datamix.corpora.corpus import read_obs, read_rows
 from datamix.corpora.mixtures import Part
 from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
+from datamix.sources.formats.raw_counts import require_counts
 
 CELLS_AT_A_TIME = 4_000
 OBS = ["cell_type", "donor", "dataset"]
@@ -37,13 +38,7 @@ class Cells:
     """`cell_type`, `donor`, `dataset`, indexed by cell name."""
 
     def __post_init__(self) -> None:
-        data = self.counts.data
-        wrong = np.flatnonzero(~(np.isfinite(data) & (data >= 0) & (data == np.floor(data))))
-        if wrong.size:
-            row = int(np.searchsorted(self.counts.indptr, wrong[0], side="right")) - 1
-            gene = self.genes[self.counts.indices[wrong[0]]]
-            msg = f"Cell '{self.obs.index[row]}' has {data[wrong[0]]:g} of gene {gene}; expected raw counts, from 0 up."
-            raise DatamixError(msg, fix="take the file with raw counts")
+        require_counts(self.counts, cells=self.obs.index, genes=self.genes, where="Cells for Geneformer")
         sums = np.asarray(self.counts.sum(axis=1)).ravel()
         short = np.flatnonzero(self.totals < sums * (1 - 1e-6))
         if short.size:

@@ -11,10 +11,10 @@ import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 
-from datamix.corpora.corpus import n_cells, read_rows
+from datamix.corpora.corpus import read_rows
 from datamix.corpora.genes import read_genes
 from datamix.corpora.leakage import require_no_leak
-from datamix.corpora.mixtures import Mixture, Part, draw_blocks, list_mixtures
+from datamix.corpora.mixtures import Mixture, Part, corpus_sizes, draw_blocks, list_mixtures
 from datamix.corpora.normalise import mean_profile
 from datamix.ldvae import model as ldvae
 from datamix.ldvae import training
@@ -51,10 +51,10 @@ def train_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
     """
     profile = layout.profile
     genes = read_genes(layout)
-    mixtures = list_mixtures(profile, baseline)
-    used = (profile.baselines[baseline].dataset, *(d for a in profile.added.values() for d in a.datasets))
-    hashes = {d: sha256(layout.corpus(d)) for d in dict.fromkeys(used)}
-    blocks = draw_blocks(profile, baseline, seed=seed, sizes={d: n_cells(layout.corpus(d)) for d in hashes})
+    sizes = corpus_sizes(layout, baseline)
+    mixtures = list_mixtures(profile, baseline, sizes=sizes)
+    hashes = {dataset: sha256(layout.corpus(dataset)) for dataset in sizes}
+    blocks = draw_blocks(profile, baseline, seed=seed, sizes=sizes)
     require_no_leak(layout, blocks)
     parts = {m.name: [part for block in m.blocks for part in blocks[block]] for m in mixtures}
     cells = {name: sum(len(part.rows) for part in of) for name, of in parts.items()}

@@ -19,6 +19,7 @@ from datamix.ldvae.model import new_model, one_thread, quiet
 from datamix.project.errors import DatamixError
 from datamix.project.profile import Training
 from datamix.project.provenance import hardware
+from datamix.sources.formats.raw_counts import require_counts
 
 Progress = Callable[[int, int], None]
 """Called after each epoch with the epochs done and the epochs to do."""
@@ -26,7 +27,7 @@ Progress = Callable[[int, int], None]
 _PACKAGES = ("anndata", "datamix", "lightning", "numpy", "scipy", "scvi-tools", "torch")
 
 
-def train(adata: ad.AnnData, *, seed: int, settings: Training, progress: Progress | None = None) -> LinearSCVI:
+def train(adata: ad.AnnData, *, seed: int, settings: Training) -> LinearSCVI:
     """Train an LDVAE on raw counts.
 
     The model is scvi-tools' `LinearSCVI` with its defaults beyond `settings`: encoder on log(1 + x) with hidden layers
@@ -44,8 +45,6 @@ def train(adata: ad.AnnData, *, seed: int, settings: Training, progress: Progres
         Decides initial weights, the split, the order of the cells and the posterior samples.
     settings
         Epochs, learning rate and so on; `settings.trainer` chooses `LinearSCVI.train` or the fast trainer.
-    progress
-        Called after each epoch.
 
     Returns
     -------
@@ -60,7 +59,7 @@ def train(adata: ad.AnnData, *, seed: int, settings: Training, progress: Progres
     ----------
     Svensson et al. 2020, doi:10.1093/bioinformatics/btaa169.
     """
-    ((_, model),) = train_together([""], lambda _: adata, seed=seed, settings=settings, progress=progress)
+    ((_, model),) = train_together([""], lambda _: adata, seed=seed, settings=settings)
     model.adata.X = adata.X
     return model
 
@@ -71,7 +70,6 @@ def train_together(
     *,
     seed: int,
     settings: Training,
-    progress: Progress | None = None,
     say: Callable[[str], None] = print,
 ) -> Iterator[tuple[str, LinearSCVI]]:
     """Train several LDVAEs: on a GPU as one stacked model, otherwise one after another.
@@ -90,8 +88,6 @@ def train_together(
         and again where an attempt failed, and they are not kept: at any time the host holds those of one model.
     seed, settings
         As in `train`, for every model alike.
-    progress
-        Called after each epoch of what is trained together.
     say
         Called with a line where fewer models are trained together than asked for.
 
@@ -113,11 +109,11 @@ def train_together(
         new = (_new_checked(read(name), seed=seed, settings=settings) for name in group)
         with one_thread(), quiet():
             if together and stacked_on:
-                models = _fit_stacked(new, seed=seed, settings=settings, device=stacked_on, progress=progress)
+                models = _fit_stacked(new, seed=seed, settings=settings, device=stacked_on)
             else:
                 fit = fast_training.fit if settings.trainer == "fast" else fit_stock
                 models = list(new)
-                fit(models[0], settings=settings, progress=progress)
+                fit(models[0], settings=settings)
                 stacked_training.drop_counts(models[0])
         if not models:
             together //= 2
@@ -139,12 +135,10 @@ def stacking_device() -> torch.device | None:
     return torch.device("cuda") if torch.cuda.is_available() else None
 
 
-def _fit_stacked(
-    new: Iterator[LinearSCVI], *, seed: int, settings: Training, device: torch.device, progress: Progress | None
-) -> list[LinearSCVI]:
+def _fit_stacked(new: Iterator[LinearSCVI], *, seed: int, settings: Training, device: torch.device) -> list[LinearSCVI]:
     """Train models as one; none come back where the memory of the device does not hold them."""
     try:
-        return stacked_training.fit(new, seed=seed, settings=settings, device=device, progress=progress)
+        return stacked_training.fit(new, seed=seed, settings=settings, device=device)
     except torch.cuda.OutOfMemoryError:
         pass
     # Only now, with the error gone, does nothing hold what was on the device.
@@ -215,12 +209,7 @@ def _check_counts(adata: ad.AnnData) -> None:
     if adata.n_obs < 10 or adata.n_vars < 2:
         msg = f"Training expects at least 10 cells and 2 genes, found {adata.n_obs} × {adata.n_vars}."
         raise DatamixError(msg, fix="give it more cells, or a larger set of genes")
-    for start in range(0, counts.nnz, 2**22):
-        values = counts.data[start : start + 2**22]
-        bad = (values < 0) | (values != np.floor(values))
-        if bad.any():
-            msg = f"Training expects raw counts, found {values[bad][0]:g}: these values are normalised."
-            raise DatamixError(msg, fix="give it the raw counts (often adata.raw.X or adata.layers['counts'])")
+    require_counts(counts, cells=adata.obs_names, genes=adata.var_names, where="Training cells")
     empty = np.asarray(counts.sum(axis=1)).ravel() == 0
     if empty.any():
         msg = (

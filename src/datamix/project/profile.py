@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from datamix.project.errors import DatamixError
+from datamix.project.mixture_names import read_name
 from datamix.project.settings import ForReaders, Settings, Words
 from datamix.project.yaml import read_yaml
 
@@ -178,6 +179,10 @@ class Profile(Settings):
         clash = set(self.baselines) & set(self.added)
         if clash:
             msg = f"{', '.join(sorted(clash))} stands both under baselines and under added"
+            raise ValueError(msg)
+        taken = [a for a in self.added for b in self.baselines if read_name(f"{b}+{a}").cells is not None]
+        if taken:
+            msg = f"{', '.join(taken)} is the name of a control of so many cells"
             raise ValueError(msg)
         unknown = set(self.geneformer.baselines) - set(self.baselines) if self.geneformer else set()
         if unknown:

@@ -13,7 +13,7 @@ EVERY = 60.0
 
 @contextmanager
 def progress(
-    what: str, *, unit: str, done: int = 0, say: Callable[[str], None] = print, every: float = EVERY
+    what: str, *, unit: str, done: int = 0, say: Callable[[str], None] = print
 ) -> Iterator[Callable[[int, int | None], None]]:
     """Show how far work has come, how fast it goes, and how long it will still take.
 
@@ -26,9 +26,7 @@ def progress(
     done
         How many an earlier, interrupted run had done; they do not count in the rate.
     say
-        Called with a line where standard error is no terminal.
-    every
-        Seconds between two such lines; work that takes less is silent.
+        Called with a line every minute where standard error is no terminal; work that takes less is silent.
 
     Yields
     ------
@@ -46,7 +44,7 @@ def progress(
             bar.total = total
             bar.update(more)
             now = time.monotonic()
-            if bar.disable and now - said >= every:
+            if bar.disable and now - said >= EVERY:
                 said = now
                 line = tqdm.format_meter(
                     count, total, now - began, prefix=what, unit=f" {unit}", unit_scale=True, initial=done, ncols=0

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,14 +27,18 @@ PACKAGES = (
 )
 """The packages on which numbers and figures depend."""
 
+UNCOMMITTED = "with uncommitted changes"
 
-def commit(root: Path | None = None) -> str:
+
+def commit(root: Path | None = None, *, apart_from: str | None = None) -> str:
     """Return the commit of a checkout.
 
     Parameters
     ----------
     root
         Its top folder; by default the project's.
+    apart_from
+        A folder in it whose changes do not count.
 
     Returns
     -------
@@ -46,7 +51,19 @@ def commit(root: Path | None = None) -> str:
     # A release unpacked somewhere inside another checkout must not take that one's commit.
     if top is None or head is None or Path(top) != root.resolve():
         return "unknown"
-    return f"{head} with uncommitted changes" if _git(root, "status", "--porcelain") else head
+    where = [] if apart_from is None else ["--", ".", f":(exclude){apart_from}"]
+    return f"{head} {UNCOMMITTED}" if _git(root, "status", "--porcelain", *where) else head
+
+
+def short_commit(commit: str) -> str:
+    """Shorten a commit for a reader: 8 digits, and what stands behind it (`with uncommitted changes`)."""
+    head, _, changes = commit.partition(" ")
+    return f"{head[:8]} {changes}".strip()
+
+
+def is_clean(commit: str) -> bool:
+    """Say whether a commit is known, and nothing differed from it."""
+    return re.fullmatch(r"[0-9a-f]{40}", commit) is not None
 
 
 def _git(root: Path, *arguments: str) -> str | None:

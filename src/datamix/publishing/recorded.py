@@ -20,6 +20,7 @@ from datamix.project.files import read_json, replacing, write_json
 from datamix.project.fingerprint import fingerprint, imported_by
 from datamix.project.manifest import read_manifest
 from datamix.project.profile import project_root, read_profile
+from datamix.project.provenance import UNCOMMITTED, commit, is_clean
 from datamix.publishing import steps
 from datamix.publishing.outputs import panels_made
 from datamix.publishing.results import Results
@@ -101,13 +102,15 @@ def write_record(profile: str, *, root: Path | None = None) -> Path:
     Raises
     ------
     DatamixError
-        If there are no results, or the tables take more than 2 MB.
+        If there are no results, or the tables take more than 2 MB; or if the checkout, or that from which a panel was
+        drawn, differs from its commit.
     """
     results = Results(profile, notebook="record", root=root)
     claims = results.folder / "claims.csv"
     if not claims.is_file():
         msg = f"{claims} does not exist: the claims of profile {profile} were not tested so far."
         raise DatamixError(msg, fix=f"make book PROFILE={profile}")
+    made_at = _require_clean(results)
     target = record_folder(results.root, profile)
     notebooks = [name for name in list_notebooks(results.root) if name not in NOT_OF_THE_PROFILE]
     kept = {*notebooks, *(f"fig{panel}" for panel in panels_made(results.folder, notebooks))}
@@ -124,7 +127,7 @@ def write_record(profile: str, *, root: Path | None = None) -> Path:
         shutil.copy(claims, beside)
         types = [by_cell_type(results.scores(b)).assign(baseline=b) for b in results.profile.baselines]
         pd.concat(types).to_csv(beside / "scores_by_type.csv", index=False, float_format="%.5g", lineterminator="\n")
-        made = describe(results, made={"command": f"make record PROFILE={profile}"}) | {
+        made = describe(results, made={"command": f"make record PROFILE={profile}", "commit": made_at}) | {
             "code": code_hash(profile, root=results.root),
             "settings": settings_hash(profile, root=root),
         }
@@ -134,6 +137,25 @@ def write_record(profile: str, *, root: Path | None = None) -> Path:
             msg = f"The record of {profile} would take {size:,} bytes, expected at most {LARGEST:,}."
             raise DatamixError(msg, fix="leave more panels out, in datamix.publishing.recorded.write_record")
     return target
+
+
+def _require_clean(results: Results) -> str:
+    """Return the commit; a record says which code made it, so that there must be one, and no changes to it.
+
+    The records themselves may differ: several profiles are recorded one after another.
+    """
+    profile = results.profile.name
+    now = commit(results.root, apart_from="recorded")
+    if not is_clean(now):
+        msg = f"The checkout's commit is {now}: a record would not say which code made it."
+        raise DatamixError(msg, fix=f"commit the changes, then make book PROFILE={profile} and record again")
+    drawn = {path.stem: read_json(path)["commit"] for path in sorted((results.folder / "panels").glob("*.json"))}
+    other = [name for name, made in drawn.items() if not is_clean(made)]
+    if other:
+        msg = f"{len(other)} panels of profile {profile} were drawn {UNCOMMITTED}, or outside git: {', '.join(other)}."
+        notebooks = f"{results.folder.relative_to(results.root)}/notebooks"
+        raise DatamixError(msg, fix=f"rm -r {notebooks}, then make book PROFILE={profile} and record again")
+    return now
 
 
 def is_current(folder: Path, *, root: Path | None = None) -> bool:

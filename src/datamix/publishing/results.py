@@ -11,7 +11,7 @@ from anndata import AnnData
 
 from datamix.corpora.corpus import read_corpus, read_obs
 from datamix.corpora.genes import read_genes
-from datamix.corpora.mixtures import Mixture, list_mixtures
+from datamix.corpora.mixtures import Mixture, mixtures_of
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.files import read_json, sha256
 from datamix.project.layout import Layout
@@ -77,8 +77,10 @@ class Results:
         return {dataset: _hash(path, path.stat().st_mtime_ns) for dataset, path in corpora.items()}
 
     def mixtures(self, baseline: str) -> list[Mixture]:
-        """List the mixtures on a baseline in the column order of Figure 2A."""
-        return list_mixtures(self.profile, baseline)
+        """List the mixtures on a baseline in the column order of Figure 2A, then the controls of other sizes."""
+        for dataset in self.profile.training_datasets:
+            self._existing(self.layout.corpus(dataset))
+        return mixtures_of(self.layout, baseline)
 
     @property
     def baselines(self) -> list[str]:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from datamix.corpora.evaluation_sets import read_evaluation
 from datamix.corpora.genes import read_genes
-from datamix.corpora.mixtures import list_mixtures
+from datamix.corpora.mixtures import mixtures_of
 from datamix.ldvae import model as ldvae
 from datamix.project.layout import Layout
 from datamix.project.tables import write_table
@@ -39,7 +39,7 @@ def read_out(layout: Layout, baseline: str, *, seed: int, say: Callable[[str], N
     profile = layout.profile
     genes = pd.Index(read_genes(layout)["gene"])
     trained = profile.model_seed(seed)
-    models = {m.name: ldvae.load(layout.model(baseline, trained, m.name)) for m in list_mixtures(profile, baseline)}
+    models = {m.name: ldvae.load(layout.model(baseline, trained, m.name)) for m in mixtures_of(layout, baseline)}
     latents, residuals = [], []
     for evaluation in profile.evaluations:
         cells = reconstruction.align(read_evaluation(layout, evaluation, seed=profile.seeds[0]), genes)

@@ -10,7 +10,7 @@ import torch
 
 from datamix.corpora.evaluation_sets import read_evaluation
 from datamix.corpora.genes import read_genes
-from datamix.corpora.mixtures import list_mixtures
+from datamix.corpora.mixtures import mixtures_of
 from datamix.corpora.normalise import log_normalised
 from datamix.ldvae import model as ldvae
 from datamix.ldvae.grid import MEAN_PROFILE, Say
@@ -40,7 +40,7 @@ def score_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
     `r_profile`, the correlation of the cell with the mean profile of the training mixture (no model at all).
     """
     genes = pd.Index(read_genes(layout)["gene"])
-    names = [m.name for m in list_mixtures(layout.profile, baseline)]
+    names = [m.name for m in mixtures_of(layout, baseline)]
     trained = layout.profile.model_seed(seed)
     folders = {name: layout.model(baseline, trained, name) for name in names}
     models = {name: ldvae.load(folder) for name, folder in folders.items()}

@@ -6,7 +6,9 @@ in a fixed order: X = CSR raw counts over all genes of the source, `obs_names` =
 `uns["cells_in_all"]`, where a block has it, is the number of cells that all blocks have together.
 `files` maps the manifest's file names to paths, `options` are those of the manifest entry. A reader that knows the two
 protocols has a keyword `protocol`, which the profile sets; one that needs disk has a keyword `scratch`, a folder of its
-own, which stays until its last block has been taken and is then removed by the caller.
+own, which stays until its last block has been taken and is then removed by the caller; one that may need the genes that
+all training corpora share has `training_genes`, which are given where
+`datamix.corpora.genes.needs_training_genes` says so.
 """
 
 import importlib
@@ -60,7 +62,8 @@ def reader(name: str, *, options: Mapping[str, Any], dataset_id: str) -> Callabl
     module, function = READERS[name].split(":")
     read = getattr(importlib.import_module(module), function)
     parameters = [p for p in inspect.signature(read).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    accepted = [p.name for p in parameters if p.name not in {"skip", "block_cells", "protocol", "scratch"}]
+    given = {"skip", "block_cells", "protocol", "scratch", "training_genes"}
+    accepted = [p.name for p in parameters if p.name not in given]
     unknown = sorted(set(options) - set(accepted))
     missing = [p.name for p in parameters if p.name in accepted and p.default is p.empty and p.name not in options]
     if unknown or missing:

@@ -1,3 +1,4 @@
+import gzip
 import logging
 import shutil
 
@@ -18,7 +19,8 @@ from layouts import (
 )
 
 from datamix.project.errors import DatamixError
-from datamix.sources.readers.cancer_atlas import find_studies, read_cancer_atlas, read_cancer_atlas_aggregate
+from datamix.sources.readers.cancer_atlas import read_cancer_atlas, read_cancer_atlas_aggregate
+from datamix.sources.readers.cancer_atlas_files import find_studies
 
 GALEN, QIN, YOST = simulate_counts(30, 8), simulate_counts(20, 7, seed=1), simulate_counts(10, 8, seed=2)
 GALEN_SYMBOLS = ["TBCE", "GATA1", "TBCE", "HLA-A", "MT-ND1", "MATR3", "TP53", "ONLY1"]
@@ -118,33 +120,96 @@ def test_studies_in_parts_are_left_out_as_published(folder, caplog):
 def test_studies_without_umi_counts_are_left_out(folder, caplog):
     write_3ca_study(folder, GALEN, GALEN_SYMBOLS, cells(30), study="Tpm2020", matrix_name="Exp_data_TPM.mtx")
     assert "Tpm2020" not in {study.name for study in find_studies(folder)}
-    assert ("datamix.sources.readers.cancer_atlas", logging.WARNING) in [record[:2] for record in caplog.record_tuples]
+    assert ("datamix.sources.readers.cancer_atlas_files", logging.WARNING) in [
+        record[:2] for record in caplog.record_tuples
+    ]
     with pytest.raises(DatamixError, match=r"No study Tpm2020 with Exp_data_UMIcounts\.mtx; found: .*Galen2019"):
         read(folder, only=["Tpm2020"])
 
 
 def test_only_and_without(folder):
-    """Studies left out still count in the intersection of genes."""
-    counts, obs, var = read(folder, without=["Qin2021", "Yost2019"])
+    """fault 14: as published, studies left out still count in the intersection of genes."""
+    counts, obs, var = read(folder, without=["Qin2021", "Yost2019"], protocol="published")
     assert set(obs["dataset"]) == {"Galen2019"}
     assert var.index.tolist() == SHARED
     assert (counts == GALEN[TYPES == "Malignant"][:, [0, 1, 2, 3, 4, 6]]).all()
+    counts, _, var = read(folder, without=["Qin2021", "Yost2019"])
+    assert var.index.tolist() == ["TBCE", "GATA1", "TBCE-1", *GALEN_SYMBOLS[3:]]
+    assert (counts == GALEN[TYPES == "Malignant"]).all()
     _, obs, _ = read(folder, only=["Yost2019"])
     assert set(obs["dataset"]) == {"Yost2019"}
 
 
-def test_published_evaluation_sets_are_measured_over_mapped_genes(folder, tmp_path):
-    write_sctab_genes(tmp_path / "adata_var.csv", ensembl_ids(3), ["TBCE", "MT-ND1", "TP53"])
-    files = {"studies": folder, "adata_var.csv": tmp_path / "adata_var.csv"}
-    options = {"only": ["Galen2019"], "qc_genes_if_published": "adata_var.csv", "block_cells": 4}
-    _, obs, _ = together(list(read_cancer_atlas(files, protocol="published", **options)))
+def test_published_evaluation_sets_have_mapped_genes(folder, tmp_path):
+    """And fault 15: of these, the genes that the training corpora share."""
+    table = write_sctab_genes(tmp_path / "adata_var.csv", ensembl_ids(3), ["TBCE", "MT-ND1", "TP53"])
+    files = {"studies": folder, "adata_var.csv": table}
+    options = {"only": ["Galen2019"], "genes_if_published": "adata_var.csv", "block_cells": 4}
+    limited = {"training_genes_if_published": True, "training_genes": ensembl_ids(3)[1:]}
     mine = GALEN[TYPES == "Malignant"]
-    total = mine[:, [0, 4, 6]].sum(axis=1)
-    assert obs["total_counts"].tolist() == total.tolist()
-    expected = [m / t if t else 0 for m, t in zip(mine[:, 4], total, strict=True)]
-    assert obs["mito_fraction"].tolist() == pytest.approx(expected)
-    _, obs, _ = together(list(read_cancer_atlas(files, **options)))
-    assert "total_counts" not in obs
+    for more, columns in (({}, [0, 4, 6]), (limited, [4, 6])):
+        counts, _, var = together(list(read_cancer_atlas(files, protocol="published", **options, **more)))
+        assert (counts == mine[:, columns]).all()
+        assert var.index.tolist() == [GALEN_SYMBOLS[column] for column in columns]
+        counts, _, _ = together(list(read_cancer_atlas(files, **options, **more)))
+        assert (counts == mine).all()
+
+
+def test_studies_that_share_no_gene_are_named(folder):
+    """The studies' genes may be symbols here and ids there."""
+    (folder / "Data_Qin2021_Hematologic" / "genes.txt").write_text("".join(f"{g}\n" for g in ensembl_ids(7)))
+    with pytest.raises(DatamixError, match="No gene is shared by the studies Galen2019, Qin2021, Yost2019/BCC"):
+        read(folder)
+
+
+@pytest.mark.parametrize("header", ["", "gene_id\tgene_name\n"])
+def test_two_columns_of_gene_names(folder, header):
+    """Ids and symbols, as 10x writes them: the symbols are taken, and the id where a gene has none."""
+    before = read(folder, only=["Galen2019"])
+    symbols = [*GALEN_SYMBOLS[:7], ""]
+    lines = "".join(f"{gene}\t{symbol}\n" for gene, symbol in zip(ensembl_ids(8), symbols, strict=True))
+    (folder / "Data_Galen2019_Hematologic" / "Genes.txt").write_text(header + lines)
+    counts, _, var = read(folder, only=["Galen2019"])
+    assert (counts == before[0]).all()
+    assert var.index.tolist() == [*before[2].index[:7], ensembl_ids(8)[7]]
+
+
+def test_gene_ids_alone_are_kept(folder):
+    ids = [f"{gene}.3" for gene in ensembl_ids(8)]
+    (folder / "Data_Galen2019_Hematologic" / "Genes.txt").write_text("gene\n" + "".join(f"{g}\n" for g in ids))
+    assert read(folder, only=["Galen2019"])[2].index.tolist() == ids
+
+
+def test_compressed_files_are_read_like_plain_ones(folder):
+    before = read(folder)
+    galen = folder / "Data_Galen2019_Hematologic"
+    for name in ("Exp_data_UMIcounts.mtx", "Genes.txt", "Cells.csv"):
+        (galen / f"{name}.gz").write_bytes(gzip.compress((galen / name).read_bytes()))
+        (galen / name).unlink()
+    pack(galen, suffix=".tar.gz")
+    after = read(folder)
+    assert (after[0] == before[0]).all()
+    assert after[1].equals(before[1])
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_other_separators_of_cells(folder, separator):
+    before = read(folder, only=["Galen2019"])
+    table = folder / "Data_Galen2019_Hematologic" / "Cells.csv"
+    text = pd.read_csv(table, dtype=str, keep_default_na=False).to_csv(index=False, sep=separator)
+    table.write_text("\ufeff" + text, "utf-8")  # with the mark that spreadsheets put in front
+    assert read(folder, only=["Galen2019"])[1].equals(before[1])
+
+
+@pytest.mark.parametrize("suffix", [".ZIP", ".Tar.Gz"])
+def test_archives_and_studies_may_have_other_names(folder, tmp_path, suffix):
+    """A name that is not 3CA's is the study's; endings may be in capitals."""
+    galen = folder / "Data_Galen2019_Hematologic"
+    archive = pack(galen.rename(tmp_path / "my tumours"), suffix=suffix.lower())
+    archive = archive.rename(tmp_path / f"sent{suffix}")
+    counts, obs, _ = together(list(read_cancer_atlas({archive.name: archive})))
+    assert (counts == GALEN[TYPES == "Malignant"]).all()
+    assert set(obs["dataset"]) == {"my tumours"}
 
 
 def test_fractional_study_is_refused_by_name(folder):

@@ -53,7 +53,7 @@ def list_members(source: Path) -> list[Member]:
         elif _is_tar(source):
             with tarfile.open(source) as tarred:
                 names = [entry.name for entry in tarred if entry.isfile()]
-        elif source.suffix == ".zip":
+        elif source.suffix.lower() == ".zip":
             with zipfile.ZipFile(source) as zipped:
                 names = [entry.filename for entry in zipped.infolist() if not entry.is_dir()]
         else:
@@ -93,7 +93,7 @@ def _open_as_stored(member: Member, opened: ExitStack) -> BinaryIO:
 
 def _is_tar(source: Path) -> bool:
     # By name: zipfile.is_zipfile says yes to a tar that ends with a zip.
-    return source.name.endswith((".tar", ".tar.gz", ".tgz"))
+    return source.name.lower().endswith((".tar", ".tar.gz", ".tgz"))
 
 
 @contextmanager

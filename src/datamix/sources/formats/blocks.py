@@ -46,7 +46,7 @@ def make_block(
     """
     block = AnnData(X=counts, obs=obs.copy(), var=var.copy())
     if raw_in is not None:
-        require_counts(block, where=raw_in)
+        require_counts(block.X, cells=block.obs_names, genes=block.var_names, where=raw_in)
     if cells_in_all is not None:
         block.uns["cells_in_all"] = cells_in_all
     return block

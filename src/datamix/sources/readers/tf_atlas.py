@@ -15,7 +15,6 @@ from datamix.sources.formats.blocks import Protocol, require_cells, require_file
 from datamix.sources.formats.h5ad_rows import Part, open_h5ad, read_blocks, read_columns, read_names, shape_of
 from datamix.sources.readers.gtex import genes_above, read_gtex, z_scores
 
-CONTROLS = ("GFP", "mCherry")
 _ORF = r"TFORF\d{4}-\S+"
 
 

@@ -1,8 +1,10 @@
 """Small simulated files in the layouts of the published ones, made so that a fault of the published scripts shows."""
 
 import gzip
+import tarfile
+import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import anndata as ad
@@ -52,13 +54,22 @@ def write_sctab(
     _write(path, values, obs, [str(i) for i in range(N_GENES)])
 
 
-def write_study(folder: Path, *, cells: int, study: str) -> None:
-    """Write a study of 3CA, or a part of one: malignant cells."""
+def write_study(folder: Path, *, cells: int, study: str, genes: int = N_GENES) -> None:
+    """Write a study of 3CA, or a part of one: malignant cells over the first genes."""
     folder.mkdir(parents=True)
-    (folder / "Exp_data_UMIcounts.mtx").write_text(_matrix_market(counts(cells)))
-    (folder / "Genes.txt").write_text("\n".join(SYMBOLS) + "\n")
+    (folder / "Exp_data_UMIcounts.mtx").write_text(_matrix_market(counts(cells)[:, :genes]))
+    (folder / "Genes.txt").write_text("\n".join(SYMBOLS[:genes]) + "\n")
     table = pd.DataFrame({"cell_name": [f"{study}{folder.name}{i}" for i in range(cells)], "cell_type": "Malignant"})
     table.to_csv(folder / "Cells.csv", index=False)
+
+
+def write_studies(archive: Path, genes: Mapping[str, int], *, cells: int) -> None:
+    """Write a tar of studies of 3CA skin: how many genes each has, by its name."""
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(archive, "w") as packed:
+        for study, number in genes.items():
+            name = f"Data_{study}_Skin"
+            write_study(Path(folder) / name, cells=cells, study=study, genes=number)
+            packed.add(Path(folder) / name, name)
 
 
 def write_screen(folder: Path, *, cells: int) -> None:

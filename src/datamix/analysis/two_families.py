@@ -110,8 +110,9 @@ def seen_types(scores: pd.DataFrame, trained: Mapping[str, Collection[str]]) -> 
     trained
         Mixture → the cell types of its training cells.
     """
-    types = scores.groupby(["evaluation", "mixture"])["cell_type"].unique()
-    return {pair for pair, of_set in types.items() if set(of_set) <= set(trained[pair[1]])}
+    types = scores.groupby(["evaluation", "mixture"])["cell_type"].unique().rename("types").reset_index()
+    rows = zip(types["evaluation"].astype(str), types["mixture"].astype(str), types["types"], strict=True)
+    return {(evaluation, mixture) for evaluation, mixture, of_set in rows if set(of_set) <= set(trained[mixture])}
 
 
 def side_by_side(families: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

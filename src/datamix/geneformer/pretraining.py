@@ -71,7 +71,9 @@ class _Trainer(Trainer):
         return EpochOrder(cells.lengths, batch_size=step, seed=arguments.seed, epoch=self._epoch)
 
     def _epoch(self) -> int:
-        return self.state.global_step // _epoch_steps(len(self.train_dataset), self.args)
+        cells = self.train_dataset
+        assert isinstance(cells, MaskedCells)
+        return self.state.global_step // _epoch_steps(len(cells), self.args)
 
 
 class _Watch(TrainerCallback):

@@ -60,7 +60,6 @@ def test_the_atlas_claim_follows_the_truth(scores, atlas):
 @pytest.fixture(scope="module")
 def demo():
     results = Results("demo", notebook="test", reads=[])
-    (results.folder / "values" / "test.json").unlink()
     if not results.layout.latents_of("blood", 0).is_file():
         pytest.skip("no results of the demo: make book")
     return results
@@ -81,20 +80,30 @@ def test_programmes_of_the_mixture_are_recovered_and_others_are_not(demo):
     symbols = demo.genes().set_index("gene")["symbol"]
     gene_sets = demo.gene_sets()
     loadings = demo.loadings("blood")
-    recovered = []
+    rows = []
     for mixture in demo.mixtures("blood"):
-        table = strongest(enrich(loadings[mixture.name, 0].rename(index=symbols), gene_sets))
         present = programmes_of(mixture, demo.profile)
-        area, chance = precision_recall(table["score"].abs(), present)
-        assert area > max(0.8, chance + 0.2), mixture.name
-        absent = table[~table.index.isin(present)]
-        # What is active in fewer cells than `programmes_in` counts (stem cells in blood) may still be found.
-        assert absent["found"].mean() <= 0.12, (mixture.name, absent[absent["found"]])
-        recovered.append(table[table.index.isin(present)]["found"])
-        # Ten factors of a model cannot hold each of the 27 programmes of the TF atlas alone beyond doubt; the area
-        # above says that they rank first all the same.
-        assert recovered[-1].mean() > 1 / 3, mixture.name
-    assert pd.concat(recovered).mean() > 0.6
+        for seed in demo.profile.seeds:
+            table = strongest(enrich(loadings[mixture.name, seed].rename(index=symbols), gene_sets))
+            area, chance = precision_recall(table["score"].abs(), present)
+            counts = table["found"].groupby(table.index.isin(present)).agg(["sum", "size"])
+            rows.append(
+                {"mixture": mixture.name, "area": area, "above_chance": area - chance}
+                | {"found": counts.loc[True, "sum"], "present": counts.loc[True, "size"]}
+                | {"wrong": counts.loc[False, "sum"], "absent": counts.loc[False, "size"]}
+            )
+    # A single model may lose a programme with another seed; all together, and each mixture over its seeds, do not.
+    models = pd.DataFrame(rows).set_index("mixture")
+    mixtures = models.groupby("mixture", sort=False).sum()
+    assert models["area"].mean() > 0.85
+    assert (models["above_chance"].groupby("mixture").mean() > 0.2).all(), models
+    assert mixtures["found"].sum() / mixtures["present"].sum() > 0.6
+    # Ten factors of a model cannot hold each of the 27 programmes of the TF atlas alone beyond doubt; the area above
+    # says that they rank first all the same.
+    assert (mixtures["found"] / mixtures["present"] > 1 / 4).all(), mixtures
+    assert mixtures["wrong"].sum() / mixtures["absent"].sum() <= 0.05
+    # What is active in fewer cells than `programmes_in` counts (stem cells in blood) may still be found.
+    assert (mixtures["wrong"] / mixtures["absent"] <= 0.2).all(), mixtures
 
 
 def test_the_truth_of_a_mixture_is_that_of_its_parts():

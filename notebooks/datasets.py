@@ -16,7 +16,7 @@
 # # Figure S1: datasets and quality control
 #
 # Which cells enter, and which are left out?
-# The paper keeps cells with more than 1,000 counts and less than a tenth of them mitochondrial, everywhere the same.
+# The paper keeps cells with more than 1,000 counts and less than a tenth of them mitochondrial; its scripts mean to do so everywhere, and one fault of theirs leaves a set without the second filter ([Figure S5](protocols)).
 # The number of this figure is ours.
 #
 # **Input:** the corpora (`corpora/*.h5ad`).

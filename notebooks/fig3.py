@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   datamix:
-#     reads: [latents]
+#     reads: [latents, corpora]
 #     needs: {seeds: 2}
 #   jupytext:
 #     text_representation:
@@ -34,7 +34,8 @@ import pandas as pd
 from datamix.corpora.mixtures import controls_of
 from datamix.figures import labels
 from datamix.figures import latent_spaces
-from datamix.analysis.uniqueness import compare_mixtures, similarity, umap_positions, what_is_added
+from datamix.analysis.likeness import similarity, umap_positions
+from datamix.analysis.uniqueness import compare_mixtures, what_is_added
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
 from datamix.publishing.values import record

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   datamix:
-#     reads: [scores, models, genes, gene_sets, gene_scores]
+#     reads: [scores, models, genes, gene_sets, gene_scores, corpora]
 #     needs: {groups: [out of distribution], gene_sets: true}
 #   jupytext:
 #     text_representation:

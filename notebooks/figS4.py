@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   datamix:
-#     reads: [scores]
+#     reads: [scores, corpora]
 #     needs: {baselines: 2}
 #   jupytext:
 #     text_representation:

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   datamix:
-#     reads: [data_manifest.yaml]
+#     reads: [data_manifest.yaml, corpora]
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -19,7 +19,7 @@
 # The paper takes human haematopoiesis, where cell states and their order are known, trains the same model on different mixtures of data, and asks each what it can say of cells that it has not seen.
 # This page draws the framework from the very profile and manifest that the rest of the book was computed from.
 #
-# **Input:** `config/<profile>.yaml`, `data_manifest.yaml`.
+# **Input:** `config/<profile>.yaml`, `data_manifest.yaml`, and the sizes of the corpora, which decide how many controls there are.
 # **Output:** panels 1a–1d.
 
 # %% tags=["parameters"]
@@ -76,6 +76,14 @@ more = (
 )
 record("framework.controls", more, unit="", results=results)
 record("framework.evaluations", len(settings.evaluations), unit="sets", results=results)
+named = settings.evaluations.values()
+cells_too = [e.label for e in named if e.shares_cells_with and settings.protocol == "published"]
+donors = [e.label for e in named if e.shares_donors_with]
+but = f", but for what the published protocol allows: {', '.join(cells_too)}" if cells_too else ""
+record("framework.shared_cells", but, unit="", results=results)
+same = f"Donors of training sets are allowed in: {', '.join(donors)}; a gain there is none on unseen donors."
+none = "The profile allows no donor of training in them."
+record("framework.shared_donors", same if donors else none, unit="", results=results)
 record("framework.seeds", len(settings.seeds), unit="seeds", results=results)
 record("framework.epochs", settings.training.max_epochs, unit="epochs", published=250, results=results)
 models = sum(len(settings.seeds) * len(results.mixtures(baseline)) for baseline in settings.baselines)
@@ -114,7 +122,8 @@ save_panel(
 #
 # ## Evaluation sets
 #
-# No model is trained on any cell of the {val}`framework.evaluations` evaluation sets.
+# There are {val}`framework.evaluations` evaluation sets; before any model is trained, their cells are compared with its own where both come from one source, and the run stops if they share one{val}`framework.shared_cells`.
+# {val}`framework.shared_donors`
 
 # %%
 sets = pd.DataFrame(

@@ -2,7 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamix.analysis.two_families import MEASURES, masked_measures, side_by_side, summarise_measure
+from datamix.analysis.two_families import (
+    MEASURES,
+    against_chance,
+    masked_measures,
+    seen_types,
+    side_by_side,
+    summarise_measure,
+)
 from datamix.corpora.mixtures import Mixture
 
 MIXTURES = [
@@ -63,3 +70,17 @@ def test_side_by_side_holds_the_additions(scores):
     assert table["mixture"].tolist() == ["blood+x"] * 2
     assert table["over_control"].iloc[0] == pytest.approx(0.1, abs=0.02)
     assert table["over_control"].iloc[1] == pytest.approx(1, abs=0.1)
+
+
+def test_perplexities_are_held_against_chance_and_the_unigram_model(scores):
+    scores["cell_type"] = "T cell"
+    scores.loc[scores["cell"] == "c7", "cell_type"] = "neuron"
+    trained = {m.name: {"T cell"} for m in MIXTURES} | {"x": {"T cell", "neuron", "B cell"}}
+    seen = seen_types(scores, trained)
+    assert seen == {("neurons", "x")}
+    pooled = masked_measures(scores)
+    table = against_chance(pooled, genes={m.name: 500 for m in MIXTURES}, seen=seen).set_index("mixture")
+    # Losses of about 7, 6, 5 and 4 nats, a unigram model of 7.5, and the logarithm of 500 is 6.2.
+    assert table["below_chance"].to_dict() == {"blood": False, "x": True, "blood+blood": True, "blood+x": True}
+    assert table["of_unigram"].to_numpy() == pytest.approx(np.exp(-0.5 - np.arange(4)), rel=0.1)
+    assert table["seen"].to_dict() == {"blood": False, "x": True, "blood+blood": False, "blood+x": False}

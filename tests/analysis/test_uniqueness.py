@@ -4,7 +4,8 @@ import pytest
 from scipy.stats import ortho_group
 
 from datamix.analysis.latent_spaces import uniqueness
-from datamix.analysis.uniqueness import compare_mixtures, similarity, umap_positions, what_is_added
+from datamix.analysis.likeness import similarity, umap_positions
+from datamix.analysis.uniqueness import compare_mixtures, what_is_added
 from datamix.corpora.mixtures import Mixture
 from datamix.project.errors import NotInProfileError
 

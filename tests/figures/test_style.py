@@ -2,6 +2,7 @@ from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
@@ -63,6 +64,13 @@ def test_a_new_set_gets_a_free_colour_and_changes_no_other(run):
 
 def test_labels_come_from_the_profile(run):
     assert labels.mixture_label("blood+tf_atlas", profile=run.profile) == "Blood + TF atlas"
+    assert labels.mixture_label("blood+blood_1690", profile=run.profile) == "Blood + Blood (1,690 cells)"
+    table = pd.DataFrame(
+        {"mixture": ["blood", "blood+blood_90", "tf_atlas"], "control": ["blood+blood", None, "blood"]}
+    )
+    table = labels.label_mixtures(table, run.profile)
+    assert table["mixture_label"].tolist() == ["Blood", "+ Blood (90 cells)", "TF atlas"]
+    assert table["control_label"].tolist() == ["+ Blood", "", "Blood"]
     assert labels.evaluation_label("aml", profile=run.profile) == run.profile.evaluations["aml"].label
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from datasets import Dataset
 from tiny_cells import SMALL
-from transformers import BertForMaskedLM
+from transformers import BertConfig, BertForMaskedLM
 
 from datamix.geneformer import pretraining, zero_shot
 from datamix.geneformer.tokenizer import Ranks
@@ -127,6 +127,17 @@ def test_checkpoints_of_another_vocabulary_or_run_are_refused(tmp_path, settings
         pretraining.pretrain(cells, VOCABULARY, settings=settings, seed=3, folder=folder)
 
 
+def test_steps_in_place_of_epochs(whole, tmp_path, settings):
+    # An epoch has 8 steps. Over the same number of steps training is the same, epochs and masks included.
+    for steps in (16, 11):
+        change = settings.model_copy(update={"epochs": 1, "steps": steps, "checkpoint_steps": 2})
+        folder, said = tmp_path / str(steps), []
+        model = pretraining.pretrain(TOKENS, VOCABULARY, settings=change, seed=3, folder=folder, say=said.append)
+        assert pd.read_csv(folder / "history.csv")["step"].iloc[-1] == steps
+        same = all(torch.equal(value, model.state_dict()[name]) for name, value in whole[0].state_dict().items())
+        assert same == (steps == 16)
+
+
 def test_cells_of_another_vocabulary_are_refused(tmp_path, settings):
     small = Vocabulary.of_medians({"G00": 1.0, "G01": 2.0})
     with pytest.raises(DatamixError, match=r"The cells have token 41, and the vocabulary ends at 3"):
@@ -175,6 +186,27 @@ def test_the_loss_is_that_of_the_library(settings):
     nothing = model(ids, attention_mask=attention, labels=torch.full_like(ids, -100)).loss
     assert nothing == 0
     assert torch.equal(model(ids, attention_mask=attention).logits, plain(ids, attention_mask=attention).logits)
+
+
+def test_the_first_weights(settings):
+    def positions(**change):
+        model = pretraining.new_model(VOCABULARY, settings=settings.model_copy(update=change), seed=0)
+        return model.bert.embeddings.position_embeddings.weight.detach(), model
+
+    random, model = positions()
+    plain = BertForMaskedLM(model.config)
+    assert model.config.initializer_range == BertConfig().initializer_range == 0.02
+    assert random.std() == pytest.approx(plain.bert.embeddings.position_embeddings.weight.std().item(), rel=0.2)
+    smooth, model = positions(smooth_positions=True, first_weights=0.1)
+    assert model.bert.encoder.layer[0].intermediate.dense.weight.std().item() == pytest.approx(0.1, rel=0.1)
+    at = torch.arange(24.0)
+    torch.testing.assert_close(smooth[:, :2], 0.1 * torch.stack([at.sin(), at.cos()], dim=1))
+    # Of sinusoids, the product of two depends on their distance alone.
+    products = smooth @ smooth.T
+    for distance in (1, 5):
+        along = torch.diagonal(products, distance)
+        torch.testing.assert_close(along, along[:1].expand_as(along))
+    assert model.bert.embeddings.position_embeddings.weight.requires_grad
 
 
 def test_turns_on_one_device_make_the_step_of_several(tmp_path, settings):

@@ -17,6 +17,7 @@ from datamix.geneformer.vocabulary import Vocabulary
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.files import sha256
 from datamix.project.layout import Layout
+from datamix.project.profile import read_profile
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +149,30 @@ def test_collect_and_read(layout, done):
     }  # fmt: skip
 
 
+def test_the_types_of_the_training_cells(layout, done):
+    only = layout.profile.model_copy(
+        update={"geneformer": layout.profile.geneformer.model_copy(update={"baselines": ("blood",)})}
+    )
+    for mixture in ("blood", "blood+blood"):
+        run_mixture(layout, "blood", mixture, seed=0, say=lambda _: None)
+    found = tables.trained_types(Layout(layout.root, only), "blood")
+    assert set(found) == {"blood", "other", "blood+blood", "blood+other"}
+    obs = read_corpus(layout.corpus("b")).obs
+    rows = np.concatenate([p.rows for p in Run(layout, "blood", "other", seed=0).parts])
+    assert found["other"] == set(obs["cell_type"].astype(str).iloc[rows])
+
+
+def test_a_profile_may_leave_added_sets_out():
+    profile = read_profile("demo")
+    few = profile.geneformer.model_copy(update={"added": ("tf_atlas",)})
+    all_of_them = profile.geneformer.model_copy(update={"added": None})
+    names = [m.name for m in tables.trained_mixtures(profile.model_copy(update={"geneformer": few}), "blood")]
+    assert names == ["blood", "tf_atlas", "blood+blood", "blood+tf_atlas"]
+    everything = profile.model_copy(update={"geneformer": all_of_them})
+    assert tables.trained_mixtures(everything, "blood") == list_mixtures(profile, "blood")
+    assert [m for _, _, m in tables.runs(everything)] == [m.name for m in list_mixtures(profile, "blood")]
+
+
 def test_evaluation_cells_in_training_stop_the_run(layout):
     """No token is written and no model is made of cells that it would be tested on."""
     evaluations = {"leaking": layout.profile.evaluations["all"].model_copy(update={"dataset": "a"})}
@@ -184,6 +209,7 @@ def test_what_is_not_in_the_profile(layout):
         ({"width": 30, "heads": 4}, "width 30 is not a multiple of heads 4"),
         ({"batch_size": 10, "cells_per_device": 4}, "batch_size 10 is not a multiple of cells_per_device 4"),
         ({"log_steps": 3}, "checkpoint_steps 4 is not a multiple of log_steps 3"),
+        ({"added": ["lung"]}, "geneformer.added names lung, which is no added set"),
         ({"baselines": ["lung"]}, "geneformer.baselines names lung, which is no baseline"),
     ],
 )
@@ -191,7 +217,5 @@ def test_settings_that_cannot_be(layout, tmp_path, change, message):
     content = yaml.safe_load((layout.root / "config" / "tiny.yaml").read_text())
     content["geneformer"] |= change
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(content))
-    from datamix.project.profile import read_profile
-
     with pytest.raises(DatamixError, match=message):
         read_profile(str(tmp_path / "tiny.yaml"))

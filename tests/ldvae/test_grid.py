@@ -8,14 +8,16 @@ import torch
 from small_grid import small_layout
 from small_project import GENES
 
-from datamix.corpora import genes
+from datamix.analysis.summary import summarise
+from datamix.corpora import genes, mixtures
 from datamix.corpora.evaluation_sets import read_evaluation
+from datamix.figures.labels import label_mixtures
 from datamix.ldvae import grid, model, training
 from datamix.ldvae.stacked_training import StackedTrainer
 from datamix.project.errors import DatamixError
 from datamix.project.files import read_json
 from datamix.project.layout import Layout
-from datamix.scoring import reconstruction, score
+from datamix.scoring import read_out, reconstruction, score
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +152,31 @@ def test_a_stack_that_memory_does_not_hold_is_said_in_a_line(tmp_path, monkeypat
     assert [line.startswith(about) for line in said] == [True, False, False] * 2
     for name, table in loadings(layout, 0).items():
         np.testing.assert_allclose(table, unbroken[name], rtol=1e-4, atol=5e-4, err_msg=name)
+
+
+def test_a_control_of_the_added_sets_own_size_is_trained_scored_and_held_against(tmp_path):
+    """A baseline of 80 cells, and an added set that is taken whole."""
+    layout = small_layout(tmp_path)
+    sizes = mixtures.corpus_sizes(layout, "blood")
+    added = {"other": layout.profile.added["other"].model_copy(update={"cells": "all"})}
+    layout = Layout(layout.root, layout.profile.model_copy(update={"added": added}))
+    listed = mixtures.mixtures_of(layout, "blood")
+    control = f"blood+blood_{sizes['b']}"
+    assert [m.name for m in listed] == ["blood", "other", "blood+blood", "blood+other", control]
+    grid.train_baseline(layout, "blood", seed=0, say=str)
+    trained = read_json(layout.model_list("blood", 0))
+    assert {m.name: m.cells for m in listed} == {name: model["cells"] for name, model in trained.items()}
+    assert trained[control]["cells"] == trained["blood+other"]["cells"] == 80 + sizes["b"]
+    scores = pd.read_parquet(score.score_baseline(layout, "blood", seed=0, say=str))
+    scores = scores.astype({"mixture": str, "evaluation": str})
+    table = summarise(scores, listed, resamples=20).set_index(["evaluation", "mixture"])
+    held = table.loc[("all", "blood+other")]
+    assert held["control"] == control
+    assert held["over_control"] == held["median"] - table.loc[("all", control), "median"]
+    assert table.loc[("all", control), "group"] == "control"
+    assert label_mixtures(table.reset_index(), layout.profile).set_index("mixture")["mixture_label"][
+        control
+    ].tolist() == ([f"+ Blood ({sizes['b']} cells)"] * 2)
+    read_out.read_out(layout, "blood", seed=0, say=str)
+    latents = pd.read_parquet(layout.latents_of("blood", 0))
+    assert set(latents["mixture"].astype(str)) == set(trained)

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 import torch
 from scvi.model import LinearSCVI
 
+from datamix.corpora import normalise
 from datamix.ldvae import training as ldvae
 from datamix.project.errors import DatamixError
 from datamix.project.profile import Training
@@ -68,8 +69,15 @@ def by_hand(model: LinearSCVI, evaluation: ad.AnnData, z: np.ndarray) -> tuple[n
     return np.array([np.corrcoef(e, p)[0, 1] for e, p in zip(expected, predicted, strict=True)]), chosen
 
 
+@pytest.fixture(autouse=True)
+def several_chunks(monkeypatch):
+    """Few cells are several chunks here."""
+    for module, cells in ((reconstruction, 32), (posterior, 40), (normalise, 64)):
+        monkeypatch.setattr(module, "CHUNK_CELLS", cells)
+
+
 def test_scores_equal_the_plain_implementation(models, evaluation):
-    scores = reconstruction.score(models, evaluation, n_top_genes=TOP, seed=7, chunk_cells=32)
+    scores = reconstruction.score(models, evaluation, n_top_genes=TOP, seed=7)
 
     assert list(scores) == ["model", "cell", "cell_type", "donor", "r", "r2", "r_mean", "r2_mean"]
     assert len(scores) == 2 * 90
@@ -104,14 +112,15 @@ def test_latents_are_those_of_scvi_tools(models, evaluation):
     adata = reconstruction.align(evaluation, GENES)
     for model in models.values():
         mean, variance = model.get_latent_representation(adata.copy(), return_dist=True)
-        found = posterior.encode(model, evaluation, chunk_cells=40)
+        found = posterior.encode(model, evaluation)
         np.testing.assert_allclose(found[0], mean, atol=1e-5)
         np.testing.assert_allclose(found[1] ** 2, variance, rtol=1e-4)
 
 
-def test_samples_depend_on_the_seed_and_neither_on_chunks_nor_on_company(models, evaluation):
+def test_samples_depend_on_the_seed_and_neither_on_chunks_nor_on_company(models, evaluation, monkeypatch):
     both = reconstruction.score(models, evaluation, n_top_genes=TOP, seed=7)
-    alone = reconstruction.score({"seed1": models["seed1"]}, evaluation, n_top_genes=TOP, seed=7, chunk_cells=17)
+    monkeypatch.setattr(reconstruction, "CHUNK_CELLS", 17)
+    alone = reconstruction.score({"seed1": models["seed1"]}, evaluation, n_top_genes=TOP, seed=7)
     other = reconstruction.score({"seed1": models["seed1"]}, evaluation, n_top_genes=TOP, seed=8)
     expected = both[both["model"] == "seed1"]["r"]
     np.testing.assert_allclose(alone["r"], expected, atol=1e-6)
@@ -132,7 +141,7 @@ def test_variable_genes_are_those_of_scanpy(seed, n_top):
         names = expected.var_names[expected.var["highly_variable"]].tolist()
     else:
         names = [gene for gene in GENES if gene != GENES[11]]
-    assert reconstruction.variable_genes(adata, n_top, chunk_cells=40).tolist() == names
+    assert reconstruction.variable_genes(adata, n_top).tolist() == names
 
 
 def test_align_takes_the_models_genes_in_its_order(evaluation):
@@ -162,10 +171,10 @@ def test_mean_profile_is_the_simple_baseline(models, evaluation):
     normalised = training.copy()
     sc.pp.normalize_total(normalised, target_sum=1e4)
     sc.pp.log1p(normalised)
-    profile = reconstruction.mean_profile(training, chunk_cells=64)
+    profile = reconstruction.mean_profile(training)
     np.testing.assert_allclose(profile, normalised.X.toarray().mean(axis=0), rtol=1e-5)
 
-    scores = reconstruction.mean_profile_score(profile, evaluation, n_top_genes=TOP, chunk_cells=50)
+    scores = reconstruction.mean_profile_score(profile, evaluation, n_top_genes=TOP)
     assert list(scores) == ["cell", "cell_type", "donor", "r", "r2"]
     _, chosen = by_hand(models["seed0"], evaluation, np.zeros((90, 6), dtype=np.float32))
     target = reconstruction.align(evaluation, GENES)
@@ -185,7 +194,7 @@ def test_mean_profile_is_the_simple_baseline(models, evaluation):
 
 def test_gene_statistics_are_those_of_the_residuals(models, evaluation):
     model = models["seed0"]
-    found = reconstruction.gene_statistics(model, evaluation, n_top_genes=TOP, seed=7, chunk_cells=32)
+    found = reconstruction.gene_statistics(model, evaluation, n_top_genes=TOP, seed=7)
     chosen = np.flatnonzero(pd.Index(GENES).isin(found.index))
     target = reconstruction.align(evaluation, GENES)
     sc.pp.normalize_total(target, target_sum=1e4)

@@ -1,5 +1,6 @@
 """A project in a folder whose name a shell would take apart, run from elsewhere, by make, Snakemake and datamix."""
 
+import json
 import os
 import shutil
 import sys
@@ -9,6 +10,23 @@ from pathlib import Path
 import pytest
 from project_copy import ROOT, SMALL, copy_project
 
+WHERE = """# ---
+# jupyter:
+#   datamix: {reads: []}
+# ---
+
+# %% [markdown]
+# # Where am I?
+
+# %% tags=["parameters"]
+profile: str = "demo"
+
+# %%
+from datamix.publishing.results import Results
+from datamix.publishing.values import record
+
+record("where.root", str(Results(profile, notebook="where").root), unit="", results=Results(profile, notebook="where"))
+"""
 NAME = "a \"quoted\" 'päper' $x"
 
 
@@ -16,7 +34,16 @@ NAME = "a \"quoted\" 'päper' $x"
 def project(tmp_path_factory):
     project = copy_project(tmp_path_factory.mktemp("elsewhere") / NAME, profile="small")
     (project.folder / "config" / "small.yaml").write_text(SMALL.format(name="small"))
+    (project.folder / "notebooks" / "where.py").write_text(WHERE)
     return project
+
+
+def where(project):
+    """What the notebook recorded, and nothing of it any more."""
+    path = project.results / "values" / "where.json"
+    content = json.loads(path.read_text())
+    path.unlink()
+    return content["where.root"]["value"]
 
 
 def test_make(project, tmp_path):
@@ -31,8 +58,8 @@ def test_make(project, tmp_path):
     (environment / "complete").touch()
     later = time.time() + 3600
     os.utime(environment / "complete", (later, later))  # or make would install everything anew
-    project.run("make", "-C", str(project.folder), "figure", "FIG=framework", "PROFILE=small", cwd=tmp_path)
-    assert list((project.results / "panels").glob("*.svg"))
+    project.run("make", "-C", str(project.folder), "figure", "FIG=where", "PROFILE=small", cwd=tmp_path)
+    assert where(project) == str(project.folder)
 
 
 @pytest.mark.parametrize("how", ["--snakefile", "--directory", "DATAMIX_ROOT"])
@@ -50,10 +77,9 @@ def test_snakemake_from_elsewhere(project, tmp_path, how):
 
 def test_datamix_from_elsewhere(project):
     """A root that is given relative to where one is stands for the same folder in the notebooks."""
-    shutil.rmtree(project.results / "panels", ignore_errors=True)
     above = project.folder.parent
-    arguments = ("-m", "datamix", "notebook", "framework", "--profile", "small")
+    arguments = ("-m", "datamix", "notebook", "where", "--profile", "small")
     output = project.run(sys.executable, *arguments, cwd=above, DATAMIX_ROOT=NAME)
-    assert "results/small/notebooks/framework.ipynb" in output
-    assert list((project.results / "panels").glob("*.svg"))
+    assert "results/small/notebooks/where.ipynb" in output
+    assert where(project) == str(project.folder)
     assert [p.name for p in above.iterdir()] == [NAME]

@@ -38,7 +38,7 @@ def finished(tmp_path_factory):
             path = project.folder / line.split("\t")[0]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-    snakemake(project, "--touch", "--quiet", "all")
+    snakemake(project, "--touch", "--forceall", "--quiet", "all")
     assert stale(project) == set()
     return project
 
@@ -167,7 +167,7 @@ def test_another_profile_counts_where_a_page_reads_it(edited):
 def test_dictionaries_count_by_their_content(edited):
     edited("data_manifest.yaml", "token_dictionary_gc30M.pkl\n", "token_dictionary_gc30M.pkl?elsewhere\n")
     assert edited.stale() == notebooks("framework", "datasets", "protocols")  # which read the manifest
-    pinned = f"token_dictionary_gc30M.pkl\n        sha256: {'0' * 64}\n"
+    pinned = f"token_dictionary_gc30M.pkl\n        sha256: {'f' * 64}\n"
     edited("data_manifest.yaml", "token_dictionary_gc30M.pkl?elsewhere\n", pinned)
     assert edited.stale() == GENEFORMER | notebooks("framework", "datasets", "protocols", "geneformer")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import scipy.spatial
 from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
@@ -16,6 +17,8 @@ from sklearn.neighbors import NearestNeighbors
 from datamix.project.errors import DatamixError
 
 Array = npt.NDArray[np.floating]
+Model = tuple[str, int]
+"""A mixture and a seed."""
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Ridge penalties that are tried, in units of the predictor's mean squared singular value."""
@@ -103,6 +106,26 @@ def unpredicted(x: Array, targets: Mapping[str, Array], *, folds: int = 5, seed:
             error[test] = ((y[test] - predicted) ** 2).sum(axis=1)
             total[test] = ((y[test] - mean) ** 2).sum(axis=1)
     return {name: Unpredicted(*pair) for name, pair in found.items()}
+
+
+def spaces_of_models(table: pd.DataFrame) -> dict[Model, Array]:
+    """Return the latent means of one evaluation set by model, (n_cells, n_latent), the cells in one order.
+
+    Parameters
+    ----------
+    table
+        A row a (seed, mixture, cell), with `z_0`, `z_1` …; the cells of a model in any order, the same in all.
+    """
+    columns = dimensions(table)
+    groups = table.set_index("cell").groupby(["mixture", "seed"], sort=False)[columns]
+    spaces = {(str(mixture), int(str(seed))): group for (mixture, seed), group in groups}
+    cells = next(iter(spaces.values())).index
+    return {model: space.loc[cells].to_numpy(dtype=np.float64) for model, space in spaces.items()}
+
+
+def dimensions(table: pd.DataFrame) -> list[str]:
+    """Name the columns that hold a latent space: `z_0`, `z_1` …."""
+    return table.columns[table.columns.str.startswith("z_")].tolist()
 
 
 def _ridge(u: Array, s: Array, y: Array) -> Array:

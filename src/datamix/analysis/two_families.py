@@ -1,6 +1,6 @@
 """Geneformer's scores brought together, and the two model families side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -70,6 +70,49 @@ def masked_measures(scores: pd.DataFrame) -> pd.DataFrame:
             "masked": total["masked"],
         }
     ).reset_index()
+
+
+def against_chance(
+    pooled: pd.DataFrame, *, genes: Mapping[str, int], seen: Collection[tuple[str, str]]
+) -> pd.DataFrame:
+    """Hold perplexities against those of models that have learned nothing, or frequencies alone.
+
+    Parameters
+    ----------
+    pooled
+        As `masked_measures` gives it.
+    genes
+        Mixture → genes in its vocabulary: the perplexity of a model that gives every gene the same probability.
+    seen
+        (evaluation, mixture) where every cell type of the evaluation set is among the training cells, as `seen_types`
+        gives them.
+
+    Returns
+    -------
+    `pooled` and, a row a (evaluation, mixture): `genes`, `below_chance` (perplexity below `genes`), `of_unigram`
+    (perplexity / that of the unigram model), `seen`.
+    """
+    pairs = zip(pooled["evaluation"], pooled["mixture"], strict=True)
+    result = pooled.assign(genes=pooled["mixture"].map(genes), seen=[pair in seen for pair in pairs])
+    return result.assign(
+        below_chance=result["perplexity"] < result["genes"],
+        of_unigram=result["perplexity"] / result["unigram_perplexity"],
+    )
+
+
+def seen_types(scores: pd.DataFrame, trained: Mapping[str, Collection[str]]) -> set[tuple[str, str]]:
+    """List the (evaluation, mixture) whose cells are all of types that are among the training cells.
+
+    Parameters
+    ----------
+    scores
+        With `evaluation`, `mixture` and `cell_type`.
+    trained
+        Mixture → the cell types of its training cells.
+    """
+    types = scores.groupby(["evaluation", "mixture"])["cell_type"].unique().rename("types").reset_index()
+    rows = zip(types["evaluation"].astype(str), types["mixture"].astype(str), types["types"], strict=True)
+    return {(evaluation, mixture) for evaluation, mixture, of_set in rows if set(of_set) <= set(trained[mixture])}
 
 
 def side_by_side(families: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

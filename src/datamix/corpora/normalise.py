@@ -11,6 +11,8 @@ from datamix.project.errors import DatamixError
 
 COUNTS_PER_CELL = 1e4
 """Cells are compared after scaling to this total."""
+CHUNK_CELLS = 4096
+"""Cells normalised at a time; a matter of memory only."""
 
 
 def align(evaluation: ad.AnnData, genes: Sequence[str] | pd.Index) -> ad.AnnData:
@@ -56,7 +58,7 @@ def align(evaluation: ad.AnnData, genes: Sequence[str] | pd.Index) -> ad.AnnData
     return ad.AnnData(aligned, obs=evaluation.obs.copy(), var=pd.DataFrame(index=genes))
 
 
-def variable_genes(aligned: ad.AnnData, n_top_genes: int = 1000, *, chunk_cells: int = 4096) -> pd.Index:
+def variable_genes(aligned: ad.AnnData, n_top_genes: int = 1000) -> pd.Index:
     """Choose the most variable genes of an evaluation set.
 
     The choice of scanpy's `highly_variable_genes` (flavour "seurat") on log1p of counts scaled to 10,000, with the
@@ -68,8 +70,6 @@ def variable_genes(aligned: ad.AnnData, n_top_genes: int = 1000, *, chunk_cells:
         Raw counts, CSR.
     n_top_genes
         How many; all genes that vary where there are fewer. Ties at the last place are all kept.
-    chunk_cells
-        Cells normalised at a time.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def variable_genes(aligned: ad.AnnData, n_top_genes: int = 1000, *, chunk_cells:
     Satija et al. 2015, doi:10.1038/nbt.3192.
     """
     total, squares = np.zeros(aligned.n_vars), np.zeros(aligned.n_vars)
-    for _, counts in chunks(aligned, chunk_cells):
+    for _, counts in chunks(aligned, CHUNK_CELLS):
         # scanpy takes its moments of expm1(log1p(x)) in single precision; the same here, so that ties fall alike.
         values = np.expm1(log_normalised(counts).data).astype(np.float64)
         total += np.bincount(counts.indices, values, minlength=aligned.n_vars)
@@ -102,7 +102,7 @@ def variable_genes(aligned: ad.AnnData, n_top_genes: int = 1000, *, chunk_cells:
     return aligned.var_names[normalised >= ranked[min(n_top_genes, len(ranked)) - 1]]
 
 
-def mean_profile(training: ad.AnnData, *, chunk_cells: int = 4096) -> pd.Series:
+def mean_profile(training: ad.AnnData) -> pd.Series:
     """Average the log1p of counts scaled to 10,000 over cells.
 
     Returns
@@ -110,7 +110,7 @@ def mean_profile(training: ad.AnnData, *, chunk_cells: int = 4096) -> pd.Series:
     Gene → mean, in the order of `training`.
     """
     total = np.zeros(training.n_vars)
-    for _, counts in chunks(training, chunk_cells):
+    for _, counts in chunks(training, CHUNK_CELLS):
         total += np.asarray(log_normalised(counts).sum(axis=0, dtype=np.float64)).ravel()
     return pd.Series(total / training.n_obs, index=training.var_names, name="mean")
 

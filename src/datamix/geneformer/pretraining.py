@@ -71,7 +71,9 @@ class _Trainer(Trainer):
         return EpochOrder(cells.lengths, batch_size=step, seed=arguments.seed, epoch=self._epoch)
 
     def _epoch(self) -> int:
-        return self.state.global_step * round(self.args.num_train_epochs) // max(self.state.max_steps, 1)
+        cells = self.train_dataset
+        assert isinstance(cells, MaskedCells)
+        return self.state.global_step // _epoch_steps(len(cells), self.args)
 
 
 class _Watch(TrainerCallback):
@@ -97,12 +99,12 @@ def new_model(vocabulary: Vocabulary, *, settings: Geneformer, seed: int) -> Mas
     vocabulary
         Its size is the model's.
     settings
-        Layers, heads, widths, dropout and input size.
+        Layers, heads, widths, dropout, input size, and how the first weights are drawn.
     seed
         Seeds the first weights.
     """
     set_seed(seed)
-    return MaskedOnly(
+    model = MaskedOnly(
         BertConfig(
             vocab_size=vocabulary.size,
             hidden_size=settings.width,
@@ -115,8 +117,19 @@ def new_model(vocabulary: Vocabulary, *, settings: Geneformer, seed: int) -> Mas
             attention_probs_dropout_prob=settings.dropout,
             pad_token_id=PAD,
             type_vocab_size=1,
+            initializer_range=settings.first_weights,
         )
     )
+    if settings.smooth_positions:
+        start = settings.first_weights * _sinusoids(settings.input_size, settings.width)
+        model.bert.embeddings.position_embeddings.weight.data.copy_(start)
+    return model
+
+
+def _sinusoids(positions: int, width: int) -> torch.Tensor:
+    """Return sine and cosine (positions, width) of wavelengths from 2π to 10,000 · 2π positions."""
+    angles = torch.arange(positions)[:, None] / 10_000 ** (torch.arange(0, width, 2) / width)
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(start_dim=1)[:, :width]
 
 
 def pretrain(
@@ -163,7 +176,7 @@ def pretrain(
     """
     cells = _checked(tokens, vocabulary)
     arguments = _arguments(settings, seed=seed, folder=_checkpoints(folder))
-    steps = _steps(len(cells), arguments)
+    steps = settings.steps or settings.epochs * _epoch_steps(len(cells), arguments)
     if settings.warmup_steps >= steps:
         warnings.warn(
             f"warm-up takes {settings.warmup_steps:,} steps, and training has {steps:,}: the learning rate ends at "
@@ -236,6 +249,7 @@ def _arguments(settings: Geneformer, *, seed: int, folder: Path) -> TrainingArgu
         seed=seed,
         data_seed=seed,
         num_train_epochs=settings.epochs,
+        max_steps=settings.steps or -1,
         per_device_train_batch_size=at_once,
         gradient_accumulation_steps=settings.batch_size // (processes * at_once),
         learning_rate=settings.lr,
@@ -256,9 +270,9 @@ def _arguments(settings: Geneformer, *, seed: int, folder: Path) -> TrainingArgu
     )
 
 
-def _steps(cells: int, arguments: TrainingArguments) -> int:
+def _epoch_steps(cells: int, arguments: TrainingArguments) -> int:
     batches = math.ceil(cells / arguments.per_device_train_batch_size / arguments.world_size)
-    return round(arguments.num_train_epochs) * math.ceil(batches / arguments.gradient_accumulation_steps)
+    return math.ceil(batches / arguments.gradient_accumulation_steps)
 
 
 def _checkpoints(folder: Path) -> Path:
@@ -286,5 +300,5 @@ def _run(cells: datasets.Dataset, vocabulary: Vocabulary, *, settings: Geneforme
     digest = hashlib.sha256()
     for chunk in cells.with_format("arrow").iter(batch_size=2_000):
         digest.update(pc.list_flatten(chunk["input_ids"]).combine_chunks().to_numpy().tobytes())
-    about = settings.model_dump(mode="json", exclude={"baselines", "seeds", "evaluation_cells"})
+    about = settings.model_dump(mode="json", exclude={"baselines", "added", "seeds", "evaluation_cells"})
     return {"vocabulary": vocabulary.digest, "settings": about, "seed": seed, "cells": digest.hexdigest()}

@@ -22,7 +22,7 @@ from datamix.corpora.leakage import require_no_leak
 from datamix.corpora.mixtures import Part, corpus_sizes, draw_blocks, list_mixtures
 from datamix.geneformer import pretraining, zero_shot
 from datamix.geneformer.cells import read_cells
-from datamix.geneformer.tables import embeddings_of, model_of, scores_of, settings_of
+from datamix.geneformer.tables import embeddings_of, model_of, scores_of, settings_of, tokens_of
 from datamix.geneformer.tokenizer import encode, tokenize
 from datamix.geneformer.vocabulary import Vocabulary, nonzero_medians
 from datamix.project.errors import DatamixError
@@ -34,7 +34,7 @@ from datamix.project.profile import Evaluation, Geneformer
 from datamix.project.tables import write_table
 
 Say = Callable[[str], None]
-_NOT_OF_THE_MODEL = {"baselines", "seeds", "evaluation_cells"}
+_NOT_OF_THE_MODEL = {"baselines", "added", "seeds", "evaluation_cells"}
 _MAKES_MODELS = ("datamix.geneformer.run:tokenize_mixture", "datamix.geneformer.pretraining:pretrain")
 
 
@@ -68,7 +68,7 @@ class Run:
         require_no_leak(layout, blocks)
         self.parts: list[Part] = [part for block in mixtures[mixture].blocks for part in blocks[block]]
         self.folder = model_of(layout, baseline, seed, mixture)
-        self.tokens = layout.folder / "geneformer" / "tokens" / baseline / f"seed{seed}" / mixture
+        self.tokens = tokens_of(layout, baseline, seed, mixture)
 
     def key(self) -> str:
         """Hash everything that the model depends on: cells, genes, settings, seed, and the code."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from datamix.corpora.mixtures import list_mixtures
+from datamix.corpora.mixtures import Mixture, list_mixtures
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.layout import Layout
 from datamix.project.profile import Geneformer, Profile
@@ -41,9 +41,27 @@ def embeddings_of(layout: Layout, baseline: str, seed: int, mixture: str) -> Pat
     return layout.folder / "geneformer" / "embeddings" / baseline / f"seed{seed}" / f"{mixture}.parquet"
 
 
+def tokens_of(layout: Layout, baseline: str, seed: int, mixture: str) -> Path:
+    """Return the folder of a mixture's encoded cells and their vocabulary."""
+    return layout.folder / "geneformer" / "tokens" / baseline / f"seed{seed}" / mixture
+
+
 def table_of(layout: Layout) -> Path:
     """Return the table of all scores (parquet)."""
     return layout.folder / "geneformer" / "scores.parquet"
+
+
+def trained_mixtures(profile: Profile, baseline: str) -> list[Mixture]:
+    """List the mixtures on a baseline that Geneformer is trained on, in the order of Figure 2A.
+
+    Raises
+    ------
+    NotInProfileError
+        If the profile does not train Geneformer.
+    """
+    asked = settings_of(profile).added
+    left_out = set() if asked is None else set(profile.added) - set(asked)
+    return [m for m in list_mixtures(profile, baseline) if m.added not in left_out]
 
 
 def runs(profile: Profile) -> list[tuple[str, int, str]]:
@@ -51,7 +69,7 @@ def runs(profile: Profile) -> list[tuple[str, int, str]]:
     if profile.geneformer is None:
         return []
     of = profile.geneformer
-    return [(b, seed, m.name) for b in of.baselines for seed in of.seeds for m in list_mixtures(profile, b)]
+    return [(b, seed, m.name) for b in of.baselines for seed in of.seeds for m in trained_mixtures(profile, b)]
 
 
 def collect(layout: Layout) -> Path:
@@ -77,6 +95,18 @@ def read_scores(layout: Layout, baseline: str) -> pd.DataFrame:
         raise NotInProfileError(msg)
     scores = pd.read_parquet(_existing(layout, table_of(layout)), filters=[("baseline", "==", baseline)])
     return scores.astype(dict.fromkeys(("baseline", "mixture", "evaluation", "cell_type", "donor"), str))
+
+
+def trained_types(layout: Layout, baseline: str) -> dict[str, set[str]]:
+    """Return mixture → the cell types of its training cells, of all seeds."""
+    import datasets  # slow to load, and the workflow needs this module for its paths
+
+    found: dict[str, set[str]] = {}
+    for name, seed, mixture in runs(layout.profile):
+        if name == baseline:
+            tokens = datasets.load_from_disk(str(tokens_of(layout, name, seed, mixture) / "cells"))
+            found.setdefault(mixture, set()).update(tokens.unique("cell_type"))
+    return found
 
 
 def read_history(layout: Layout, baseline: str) -> pd.DataFrame:

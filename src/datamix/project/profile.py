@@ -96,6 +96,9 @@ class Geneformer(Settings):
 
     baselines: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = ("blood",)
     """The baselines whose mixtures it is pretrained on; which ones the paper used is not known."""
+    added: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
+    """The added sets it is asked about: each alone and on top of the baseline, which is always trained, as is the
+    control; nothing: all of the profile."""
     seeds: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = (0,)
     dictionaries: str | None = None
     """The dataset (reader `geneformer_dictionaries`) with tokens and medians; nothing: computed from each mixture."""
@@ -106,10 +109,17 @@ class Geneformer(Settings):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.02
     input_size: Annotated[int, Field(gt=1)] = 2048
     """Tokens of a cell at most."""
+    first_weights: Annotated[float, Field(gt=0)] = 0.02
+    """Standard deviation of the first weights: the library's, made for a width of 768."""
+    smooth_positions: bool = False
+    """Ours: the position embeddings, which are learned, start as sinusoids (Vaswani et al. 2017,
+    doi 10.48550/arXiv.1706.03762), so that neighbouring ranks start alike; otherwise at random, as published."""
     masked: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of tokens that is hidden."""
     epochs: Annotated[int, Field(gt=0)] = 3
     """Not known of the paper; three are usual for this model."""
+    steps: Annotated[int, Field(gt=0)] | None = None
+    """Ours: train every mixture so many steps, however many cells it has; nothing: `epochs` of each."""
     lr: Annotated[float, Field(gt=0)] = 1e-3
     warmup_steps: Annotated[int, Field(ge=0)] = 10_000
     weight_decay: Annotated[float, Field(ge=0)] = 1e-3
@@ -187,6 +197,10 @@ class Profile(Settings):
         unknown = set(self.geneformer.baselines) - set(self.baselines) if self.geneformer else set()
         if unknown:
             msg = f"geneformer.baselines names {', '.join(sorted(unknown))}, which is no baseline"
+            raise ValueError(msg)
+        unknown = set(self.geneformer.added or ()) - set(self.added) if self.geneformer else set()
+        if unknown:
+            msg = f"geneformer.added names {', '.join(sorted(unknown))}, which is no added set"
             raise ValueError(msg)
         return self
 

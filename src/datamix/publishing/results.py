@@ -140,7 +140,9 @@ class Results:
             pd.read_csv(self._existing(folder / "history.csv")).assign(baseline=baseline, mixture=mixture, seed=seed)
             for baseline, seed, mixture, folder in self._models()
         ]
-        return pd.concat(tables, ignore_index=True)
+        history = pd.concat(tables, ignore_index=True)
+        # A training of fewer epochs than there are between two validations has none.
+        return history if "elbo_validation" in history else history.assign(elbo_validation=float("nan"))
 
     def training(self) -> pd.DataFrame:
         """Read what each model was made from: cells, wall time in seconds, trainer; a row a model."""

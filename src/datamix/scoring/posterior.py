@@ -13,9 +13,11 @@ from datamix.project.errors import DatamixError
 from datamix.scoring.kernels import csr_product
 
 Array = npt.NDArray[np.float32]
+CHUNK_CELLS = 256
+"""Cells encoded at a time; a matter of memory only."""
 
 
-def sample_latent(model: LinearSCVI, adata: ad.AnnData, *, seed: int, chunk_cells: int = 256) -> Array:
+def sample_latent(model: LinearSCVI, adata: ad.AnnData, *, seed: int) -> Array:
     """Draw one posterior sample of z per cell, the one that `score` uses with the same seed.
 
     Parameters
@@ -26,18 +28,16 @@ def sample_latent(model: LinearSCVI, adata: ad.AnnData, *, seed: int, chunk_cell
         Raw counts, CSR, any genes in any order.
     seed
         Decides the normal deviates.
-    chunk_cells
-        Cells encoded at a time; the samples do not depend on it.
 
     Returns
     -------
     Shape `(n_cells, n_latent)`.
     """
-    mean, deviation = encode(model, adata, chunk_cells=chunk_cells)
+    mean, deviation = encode(model, adata)
     return mean + deviation * normal_deviates(*mean.shape, seed=seed)
 
 
-def encode(model: LinearSCVI, adata: ad.AnnData, *, chunk_cells: int = 256) -> tuple[Array, Array]:
+def encode(model: LinearSCVI, adata: ad.AnnData) -> tuple[Array, Array]:
     """Encode cells: the posterior of z as scvi-tools' encoder gives it in evaluation mode.
 
     Parameters
@@ -46,8 +46,6 @@ def encode(model: LinearSCVI, adata: ad.AnnData, *, chunk_cells: int = 256) -> t
         A trained model.
     adata
         Raw counts, CSR, any genes in any order (missing ones count as 0).
-    chunk_cells
-        Cells encoded at a time.
 
     Returns
     -------
@@ -56,7 +54,7 @@ def encode(model: LinearSCVI, adata: ad.AnnData, *, chunk_cells: int = 256) -> t
     cells = align(adata, model.adata.var_names)
     with one_thread(), torch.inference_mode():
         encoder = Encoder(model)
-        parts = [encoder(counts) for _, counts in chunks(cells, chunk_cells)]
+        parts = [encoder(counts) for _, counts in chunks(cells, CHUNK_CELLS)]
     mean, deviation = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
     return mean, deviation
 

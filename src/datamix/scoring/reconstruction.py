@@ -25,6 +25,8 @@ __all__ = [
     "score",
     "variable_genes",
 ]
+CHUNK_CELLS = 384
+"""Cells held densely at a time; a matter of memory only."""
 
 
 def score(
@@ -34,7 +36,6 @@ def score(
     n_top_genes: int = 1000,
     variable: pd.Index | None = None,
     seed: int,
-    chunk_cells: int = 384,
 ) -> pd.DataFrame:
     """Score the reconstruction of every cell by every model.
 
@@ -59,8 +60,6 @@ def score(
     seed
         Decides the posterior samples. All models see the same normal deviates, so that they differ by the models
         alone, and a model's score does not depend on its company.
-    chunk_cells
-        Cells held densely at a time; a matter of memory only.
 
     Returns
     -------
@@ -88,7 +87,7 @@ def score(
     with one_thread(), torch.inference_mode():
         decoders = {name: Decoder(model, chosen) for name, model in models.items()}
         encoders = {name: Encoder(model) for name, model in models.items()}
-        for rows, counts in chunks(cells, chunk_cells):
+        for rows, counts in chunks(cells, CHUNK_CELLS):
             target = _standardise(_target(counts, chosen))
             for name in models:
                 mean, deviation = encoders[name](counts)
@@ -102,7 +101,7 @@ def score(
 
 
 def mean_profile_score(
-    training_mean_profile: pd.Series, evaluation: ad.AnnData, *, n_top_genes: int = 1000, chunk_cells: int = 4096
+    training_mean_profile: pd.Series, evaluation: ad.AnnData, *, n_top_genes: int = 1000
 ) -> pd.DataFrame:
     """Score the simplest prediction: every cell looks like the mean of the training cells.
 
@@ -110,7 +109,7 @@ def mean_profile_score(
     ----------
     training_mean_profile
         What `mean_profile` returned for the training mixture, on the models' genes.
-    evaluation, n_top_genes, chunk_cells
+    evaluation, n_top_genes
         As in `score`.
 
     Returns
@@ -118,7 +117,7 @@ def mean_profile_score(
     One row a cell: `cell`, `cell_type`, `donor`, `r`, `r2`, comparable with `score`'s.
     """
     profiles = training_mean_profile.to_frame("mean")
-    scores = mean_profile_scores(profiles, evaluation, n_top_genes=n_top_genes, chunk_cells=chunk_cells)
+    scores = mean_profile_scores(profiles, evaluation, n_top_genes=n_top_genes)
     return scores.drop(columns="model")
 
 
@@ -128,7 +127,6 @@ def mean_profile_scores(
     *,
     n_top_genes: int = 1000,
     variable: pd.Index | None = None,
-    chunk_cells: int = 4096,
 ) -> pd.DataFrame:
     """Score several mean profiles in one pass over the cells, as `mean_profile_score` scores one.
 
@@ -136,7 +134,7 @@ def mean_profile_scores(
     ----------
     profiles
         Genes × names: each column what `mean_profile` returned for a training mixture.
-    evaluation, n_top_genes, variable, chunk_cells
+    evaluation, n_top_genes, variable
         As in `score`.
 
     Returns
@@ -151,7 +149,7 @@ def mean_profile_scores(
     predicted = _standardise(predicted)
     r = np.empty((cells.n_obs, profiles.shape[1]))
     with one_thread():
-        for rows, counts in chunks(cells, chunk_cells):
+        for rows, counts in chunks(cells, CHUNK_CELLS):
             target = _standardise(_target(counts, chosen))
             r[rows] = (target @ predicted.T).numpy()
     tables = [_table(cells, {"r": r[:, i], "r2": r[:, i] ** 2}).assign(model=str(n)) for i, n in enumerate(profiles)]
@@ -165,13 +163,12 @@ def gene_statistics(
     n_top_genes: int = 1000,
     variable: pd.Index | None = None,
     seed: int,
-    chunk_cells: int = 256,
 ) -> pd.DataFrame:
     """Describe each gene's residuals: target minus prediction over the cells, both as in `score`.
 
     Parameters
     ----------
-    model, evaluation, n_top_genes, variable, seed, chunk_cells
+    model, evaluation, n_top_genes, variable, seed
         As in `score`; predictions come from the posterior sample.
 
     Returns
@@ -185,7 +182,7 @@ def gene_statistics(
     sums = {key: np.zeros(len(chosen)) for key in ("target", "target²", "residual", "residual²")}
     with one_thread(), torch.inference_mode():
         encoder, decoder = Encoder(model), Decoder(model, chosen)
-        for rows, counts in chunks(cells, chunk_cells):
+        for rows, counts in chunks(cells, CHUNK_CELLS):
             mean, deviation = encoder(counts)
             predicted = decoder(mean + deviation * torch.from_numpy(noise[rows])).numpy()
             target = _target(counts, chosen).numpy().astype(np.float64)

@@ -1,0 +1,96 @@
+"""Other looks at the latent spaces of mixtures: measures of likeness that treat both alike, and UMAP layouts."""
+
+import numpy as np
+import pandas as pd
+
+from datamix.analysis.latent_spaces import dimensions, linear_cka, neighbour_overlap, procrustes, spaces_of_models
+from datamix.corpora.mixtures import Mixture
+
+
+def similarity(latents: pd.DataFrame, mixtures: list[Mixture], *, k: int = 15, permutations: int = 20) -> pd.DataFrame:
+    """Compare the baseline's latent space with that of each mixture by other measures of likeness.
+
+    Parameters
+    ----------
+    latents
+        As in `compare_mixtures`.
+    mixtures
+        The mixtures on one baseline.
+    k
+        Neighbours; fewer where an evaluation set has fewer than four times as many cells.
+    permutations
+        Shuffles for the null distribution of the neighbour overlap.
+
+    Returns
+    -------
+    A row a (evaluation, mixture), the baseline with itself trained again included: `cka`, `procrustes`, `neighbours`,
+    each averaged over pairs of different seeds; `neighbours_chance`, what is expected by chance, and
+    `neighbours_null_high`, the largest of the shuffles; `k`.
+    """
+    baseline = mixtures[0].baseline
+    names = [m.name for m in mixtures if m.group != "alone"]
+    rows = []
+    for evaluation, table in latents.groupby("evaluation", sort=False):
+        spaces = spaces_of_models(table)
+        cells = len(next(iter(spaces.values())))
+        near = max(1, min(k, cells // 4))
+        seeds = sorted({s for _, s in spaces})
+        for name in names:
+            found = []
+            for i, j in ((i, j) for i in seeds for j in seeds if i != j):
+                x, y = spaces[baseline, i], spaces[name, j]
+                overlap, null = neighbour_overlap(x, y, k=near, permutations=permutations)
+                found.append((linear_cka(x, y), procrustes(x, y), overlap, null.max(initial=0)))
+            cka, rotated, overlap, null_high = np.array(found).T
+            rows.append(
+                {
+                    "evaluation": evaluation,
+                    "mixture": name,
+                    "cka": cka.mean(),
+                    "procrustes": rotated.mean(),
+                    "neighbours": overlap.mean(),
+                    "neighbours_chance": near / (cells - 1),
+                    "neighbours_null_high": null_high.max(),
+                    "k": near,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def umap_positions(latents: pd.DataFrame, mixtures: list[str], *, cells: int = 500, seed: int = 0) -> pd.DataFrame:
+    """Lay evaluation cells out in two dimensions as a few models place them, each model on its own.
+
+    Parameters
+    ----------
+    latents
+        A row a (mixture, evaluation, cell) of one seed, of one evaluation set or several, with `z_0`, `z_1` ….
+    mixtures
+        The models.
+    cells
+        Cells in all, as many of each evaluation set where there are so many.
+    seed
+        Decides the cells and the layout.
+
+    Returns
+    -------
+    A row a (mixture, cell): `mixture`, `evaluation`, `cell`, `cell_type`, `x`, `y`. Distances in such a layout are not
+    to be read as distances in the latent space; UMAP is for a look only.
+
+    References
+    ----------
+    McInnes et al. 2018, doi:10.21105/joss.00861.
+    """
+    import umap
+
+    columns = dimensions(latents)
+    one = latents[latents["mixture"] == mixtures[0]]
+    share = cells // one["evaluation"].nunique()
+    chosen = pd.concat([part.sample(min(share, len(part)), random_state=seed) for _, part in one.groupby("evaluation")])
+    tables = []
+    for mixture in mixtures:
+        part = latents[(latents["mixture"] == mixture) & latents["cell"].isin(chosen["cell"])]
+        near = max(2, min(15, len(part) // 4))
+        layout = umap.UMAP(n_neighbors=near, random_state=seed, n_jobs=1).fit_transform(part[columns].to_numpy())
+        about = part[["mixture", "evaluation", "cell", "cell_type"]].reset_index(drop=True)
+        tables.append(about.assign(x=layout[:, 0], y=layout[:, 1]))
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,43 @@
+"""What the Geneformer models of the demo have learned, held against what needs no model."""
+
+import pytest
+
+from datamix.analysis.two_families import against_chance, masked_measures, seen_types
+from datamix.geneformer.tables import model_of, read_scores, table_of, trained_mixtures, trained_types
+from datamix.geneformer.vocabulary import Vocabulary
+from datamix.project.layout import Layout
+
+
+@pytest.fixture(scope="module")
+def layout():
+    layout = Layout.of("demo")
+    if not table_of(layout).is_file():
+        pytest.skip("no results of the demo: make book")
+    return layout
+
+
+@pytest.fixture(scope="module")
+def scores(layout):
+    return read_scores(layout, "blood")
+
+
+@pytest.fixture(scope="module")
+def pooled(layout, scores):
+    mixtures = [m.name for m in trained_mixtures(layout.profile, "blood")]
+    vocabularies = {m: model_of(layout, "blood", 0, m) / "vocabulary.json" for m in mixtures}
+    genes = {name: len(Vocabulary.load(path).genes) for name, path in vocabularies.items()}
+    return against_chance(masked_measures(scores), genes=genes, seen=seen_types(scores, trained_types(layout, "blood")))
+
+
+def test_every_model_beats_chance_and_the_frequencies_of_genes_on_every_set(pooled):
+    assert pooled["below_chance"].all(), pooled[~pooled["below_chance"]]
+    assert (pooled["of_unigram"] < 0.95).all(), pooled[pooled["of_unigram"] >= 0.95]
+
+
+def test_ranks_of_seen_types_are_given_back_better_than_by_the_mean_rank(pooled, scores):
+    medians = scores.groupby(["evaluation", "mixture"])[["correlation", "corrected"]].median()
+    seen = pooled[pooled["seen"]].set_index(["evaluation", "mixture"]).index
+    assert ("blood", "blood") in seen
+    assert ("neurons", "blood") not in seen
+    over = medians.loc[seen, "correlation"] - medians.loc[seen, "corrected"]
+    assert (over > 0.2).all(), over

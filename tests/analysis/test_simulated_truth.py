@@ -32,7 +32,7 @@ def scores():
     neurons = corpus("eval_neurons", 120)
     settings = Training(max_epochs=50)
     scores = []
-    for seed in (0, 1):
+    for seed in (0, 1, 2):  # with two, one pair of three leaves the claim undecided
         order = np.random.default_rng(seed).permutation(800)
         base, control = blood[order[:400]], blood[order[400:]]
         added = {"blood+blood": control, "with": atlas["with"], "without": atlas["without"]}

@@ -104,7 +104,7 @@ for name in (*published, "epochs", "lr", "masked", "evaluation_cells"):
     record(f"geneformer.{name}", getattr(settings, name), unit="", published=known.get(name), results=results)
 length = f"{settings.steps:,} steps on every mixture" if settings.steps else f"{settings.epochs} epochs"
 record("geneformer.length", length, unit="", results=results)
-smooth = "yes" if settings.smooth_positions else "no"
+smooth = "as sinusoids" if settings.smooth_positions else "at random"
 record("geneformer.smooth_positions", smooth, unit="", results=results)
 beaten = {name: int((ranks["median"] < ranks[name]).sum()) for name in REFERENCES["correlation"]}
 record("geneformer.pairs", len(ranks), unit="pairs", results=results)
@@ -312,7 +312,7 @@ for key, name in zip(("ldvae", "hidden", "rank"), families, strict=True):
 #
 # *Pretraining.* A BERT masked language model from scratch: {val}`geneformer.masked:.0%` of the tokens are chosen (the paper: {val}`geneformer.masked|published:.0%`), of which 80 % are hidden, 10 % swapped for a random gene and 10 % left; AdamW, the learning rate ({val}`geneformer.lr:g`; the paper: {val}`geneformer.lr|published:g`) rising and then falling evenly; {val}`geneformer.length`.
 # How many epochs the paper ran, and on which mixtures, is not known.
-# A profile may start the position embeddings as sinusoids {cite}`vaswani2017` in place of at random, so that neighbouring ranks start alike, and set the spread of the first weights; small models on few cells then learn in far fewer steps what a place in the ranking says (here: {val}`geneformer.smooth_positions`).
+# A profile may start the position embeddings as sinusoids {cite}`vaswani2017` in place of at random, so that neighbouring ranks start alike, and set the spread of the first weights; small models on few cells then learn in far fewer steps what a place in the ranking says (here they start {val}`geneformer.smooth_positions`).
 # What is hidden in a cell depends on seed, epoch and cell alone, so that a run that was stopped goes on exactly as if it had not been.
 #
 # *Gene-rank correlation.* At position $p = 0, 1, …$ of a cell of $L$ tokens the score is $s = (L - 1 - p)/(L - 1)$; in the output, a gene that is named several times gets the mean of its scores.

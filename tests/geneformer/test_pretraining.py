@@ -197,10 +197,10 @@ def test_the_first_weights(settings):
     plain = BertForMaskedLM(model.config)
     assert model.config.initializer_range == BertConfig().initializer_range == 0.02
     assert random.std() == pytest.approx(plain.bert.embeddings.position_embeddings.weight.std().item(), rel=0.2)
-    smooth, model = positions(smooth_positions=True, first_weights=0.1)
+    smooth, model = positions(smooth_positions=0.3, first_weights=0.1)
     assert model.bert.encoder.layer[0].intermediate.dense.weight.std().item() == pytest.approx(0.1, rel=0.1)
     at = torch.arange(24.0)
-    torch.testing.assert_close(smooth[:, :2], 0.1 * torch.stack([at.sin(), at.cos()], dim=1))
+    torch.testing.assert_close(smooth[:, :2], 0.3 * torch.stack([at.sin(), at.cos()], dim=1))
     # Of sinusoids, the product of two depends on their distance alone.
     products = smooth @ smooth.T
     for distance in (1, 5):

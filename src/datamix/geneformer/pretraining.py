@@ -120,8 +120,8 @@ def new_model(vocabulary: Vocabulary, *, settings: Geneformer, seed: int) -> Mas
             initializer_range=settings.first_weights,
         )
     )
-    if settings.smooth_positions:
-        start = settings.first_weights * _sinusoids(settings.input_size, settings.width)
+    if settings.smooth_positions is not None:
+        start = settings.smooth_positions * _sinusoids(settings.input_size, settings.width)
         model.bert.embeddings.position_embeddings.weight.data.copy_(start)
     return model
 

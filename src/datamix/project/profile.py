@@ -111,9 +111,10 @@ class Geneformer(Settings):
     """Tokens of a cell at most."""
     first_weights: Annotated[float, Field(gt=0)] = 0.02
     """Standard deviation of the first weights: the library's, made for a width of 768."""
-    smooth_positions: bool = False
+    smooth_positions: Annotated[float, Field(gt=0)] | None = None
     """Ours: the position embeddings, which are learned, start as sinusoids (Vaswani et al. 2017,
-    doi 10.48550/arXiv.1706.03762), so that neighbouring ranks start alike; otherwise at random, as published."""
+    doi 10.48550/arXiv.1706.03762) of this amplitude, so that neighbouring ranks start alike; nothing: at random, as
+    published."""
     masked: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of tokens that is hidden."""
     epochs: Annotated[int, Field(gt=0)] = 3

@@ -130,8 +130,8 @@ def compare_pairs(
     - `differs`: whether `excess_low_all` is above 1. Of tables in which nothing differs, at most one in twenty has a
       row that does (measured: `benchmarks/calibration.py`);
     - `over_control`, with the same ends: `excess` over that of its `control` (the baseline with as many more of its
-      own cells) given the same `known`, a ratio; simultaneous over the mixtures that hold the baseline's cells, given the
-      baseline, and NaN for others; all NaN where there is no control;
+      own cells) given the same `known`, a ratio; simultaneous over the mixtures that hold the baseline's cells, given
+      the baseline, and NaN for others; all NaN where there is no control;
     - `seeds`, `cells`, `degrees` (of the scatter of the predicting models), `compared` (rows off the diagonal).
     """
     generator = np.random.default_rng(seed)

@@ -107,7 +107,9 @@ for value, column in (("gain", "gain"), ("gain_low", "gain_low_all"), ("gain_hig
     record(f"fig2.control.{value}", control.loc[strongest, column], unit="median R²", results=results)
 clear = additions[(additions["over_control_low_all"] > 0) | (additions["over_control_high_all"] < 0)]
 several = bool(base["training_degrees"].min())
-intervals = "trainings, donors, cell types and cells" if several else "donors, cell types and cells only: there is one seed"
+intervals = (
+    "trainings, donors, cell types and cells" if several else "donors, cell types and cells only: there is one seed"
+)
 record("fig2.intervals", intervals, unit="", results=results)
 record("fig2.clear.up", int((clear["over_control"] > 0).sum()), unit="pairs", results=results)
 record("fig2.clear.down", int((clear["over_control"] < 0).sum()), unit="pairs", results=results)

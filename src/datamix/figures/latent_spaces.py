@@ -138,7 +138,8 @@ def what_is_added(table: pd.DataFrame, profile: Profile) -> Figure:
     Returns
     -------
     The figure, 183 mm wide: filled points what the mixture has and the baseline has not, open ones the reverse; grey
-    the range between two seeds of what is predicted. Intervals that go far beyond all points, as those of a few cells do, are cut off.
+    the range between two seeds of what is predicted. Intervals that go far beyond all points, as those of a few cells
+    do, are cut off.
     """
     sets = table["evaluation"].unique()
     mixtures = table.drop_duplicates("mixture")

@@ -23,7 +23,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/python -m snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE)
 SITE := results/$(PROFILE)/site/index.html
 
-.PHONY: book figure test test-machines lint record clean clean-all env bench record-bench bench-data bench-geneformer
+.PHONY: book figure test test-machines lint record clean clean-all env bench record-bench bench-data bench-geneformer calibrate
 .DEFAULT_GOAL := book
 
 book: .venv/complete
@@ -64,6 +64,10 @@ bench-data: .venv/complete
 
 bench-geneformer: .venv/complete
 	@$(BIN)/python -m benchmarks.geneformer
+
+# How often two sets of trainings of one mixture are called different; keep it with `make record-bench`.
+calibrate: .venv/complete
+	@$(BIN)/python -m benchmarks.calibration
 
 clean:
 	rm -rf results .snakemake

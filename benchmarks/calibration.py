@@ -9,6 +9,7 @@ trainings, so that a rate is known less well than so many independent ones would
 """
 
 import time
+from collections.abc import Callable
 from itertools import permutations
 from typing import Any
 
@@ -24,11 +25,11 @@ from datamix.project.profile import Training, project_root
 from datamix.scoring.posterior import encode
 from datamix.sources.simulator.reader import simulated
 
-CELLS, EVALUATION_CELLS, EPOCHS = 500, 200, 50
+CELLS, EVALUATION_CELLS, EPOCHS = 300, 200, 40
 SEEDS = 12
 SIZES = (2, 3, 5)
 """Seeds of a mixture."""
-TABLES = 100
+TABLES = 60
 MIXTURES = {
     "blood": ("blood",),
     "blood+blood": ("blood", "control"),
@@ -102,9 +103,9 @@ def largest_pair_rule(pairs: list[PairErrors], *, resamples: int = 200, seed: in
 
 def measure(pairs: list[PairErrors], *, size: int, tables: int) -> list[dict[str, Any]]:
     """Deal the seeds many times; a row a rule: how many tables hold a false difference, and a true one."""
-    rules = {
-        "now": lambda t, i: compare_pairs(t, resamples=500, seed=i),
-        "before": lambda t, i: largest_pair_rule(t, seed=i),
+    rules: dict[str, Callable[[list[PairErrors], int], pd.DataFrame]] = {
+        "now": lambda table, i: compare_pairs(table, resamples=500, seed=i),
+        "before": lambda table, i: largest_pair_rule(table, seed=i),
     }
     false: dict[str, list[int]] = {name: [] for name in rules}
     found: dict[str, list[bool]] = {name: [] for name in rules}

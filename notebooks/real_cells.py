@@ -83,7 +83,7 @@ save_panel(
 #
 # The {val}`real.models` models, {val}`real.seeds` seeds of each mixture, were trained on {val}`real.genes:,d` genes at commit {val}`real.commit`.
 # The baseline, blood of one donor, predicts {val}`real.seen.label` best, with a median R² of {val}`real.seen.median:.2f` ({val}`real.seen.low:.2f` to {val}`real.seen.high:.2f`), and {val}`real.unseen.label` worst, with {val}`real.unseen.median:.2f` ({val}`real.unseen.low:.2f` to {val}`real.unseen.high:.2f`).
-# Of {val}`real.pairs` pairs of an added set and an evaluation set, {val}`real.clear.up` lie above their control, the baseline with as many more of its own cells, and {val}`real.clear.down` below it, by more than their interval; furthest above lies {val}`real.best.mixture` on {val}`real.best.evaluation`, by {val}`real.best.over_control:.2f` ({val}`real.best.over_control_low:.2f` to {val}`real.best.over_control_high:.2f`) over “{val}`real.best.control`”.{val}`real.best.donors`
+# Of {val}`real.pairs` pairs of an added set and an evaluation set, {val}`real.clear.up` lie above their control, the baseline with as many more of its own cells, and {val}`real.clear.down` below it, by more than their simultaneous interval; furthest above lies {val}`real.best.mixture` on {val}`real.best.evaluation`, by {val}`real.best.over_control:.2f` ({val}`real.best.over_control_low:.2f` to {val}`real.best.over_control_high:.2f`) over “{val}`real.best.control`”.{val}`real.best.donors`
 #
 # ## The claims
 
@@ -119,7 +119,7 @@ save_panel(
 # ```{panel} 6b
 # ```
 #
-# Of {val}`real.latent.pairs` pairs of an added set and an evaluation set, {val}`real.latent.clear` lie beyond the seed-to-seed band of their mixtures and above the control by more than their interval; the control itself lies beyond its band on {val}`real.latent.control.differs` of {val}`real.latent.control.sets` sets.
+# Of {val}`real.latent.pairs` pairs of an added set and an evaluation set, {val}`real.latent.clear` bring more than another training leaves, and more than their control, by simultaneous intervals; the published control itself does the former on {val}`real.latent.control.differs` of {val}`real.latent.control.sets` sets.
 #
 # ## What this profile lacks
 

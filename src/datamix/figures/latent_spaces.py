@@ -88,8 +88,8 @@ def uniqueness_matrices(table: pd.DataFrame) -> Figure:
 
     Returns
     -------
-    The figure, 183 mm wide: rows are what is known, columns what is new; a dot marks a difference beyond the
-    seed-to-seed band.
+    The figure, 183 mm wide: rows are what is known, columns what is new; a dot marks what `differs`: more is
+    unpredicted than by another training of the new mixture.
     """
     sets = table["evaluation_label"].unique()
     fig, axes = style.figure(
@@ -138,7 +138,8 @@ def what_is_added(table: pd.DataFrame, profile: Profile) -> Figure:
     Returns
     -------
     The figure, 183 mm wide: filled points what the mixture has and the baseline has not, open ones the reverse; grey
-    the range between two seeds. Intervals that go far beyond all points, as those of a few cells do, are cut off.
+    the range between two seeds of what is predicted. Intervals that go far beyond all points, as those of a few cells
+    do, are cut off.
     """
     sets = table["evaluation"].unique()
     mixtures = table.drop_duplicates("mixture")
@@ -151,8 +152,7 @@ def what_is_added(table: pd.DataFrame, profile: Profile) -> Figure:
         for row in part.itertuples():
             lost = row.direction == "lost"
             y, colour = places[row.mixture] + (0.2 if lost else -0.2), style.colour(row.mixture, profile=profile)
-            if not lost:
-                ax.fill_betweenx([y - 0.2, y + 0.6], row.band_low, row.band_high, color="#DDDDDD", linewidth=0)
+            ax.fill_betweenx([y - 0.2, y + 0.2], row.band_low, row.band_high, color="#DDDDDD", linewidth=0)
             ax.plot([row.low, row.high], [y, y], color=colour, linewidth=0.9)
             ax.plot(row.uniqueness, y, "o", color=colour, markersize=3, markerfacecolor="white" if lost else colour)
         ax.set_title(part["evaluation_label"].iloc[0])

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   datamix:
-#     reads: [latents, corpora, results/bench/calibration.json, recorded/bench/calibration.json]
+#     reads: [latents, corpora]
 #     needs: {seeds: 2}
 #   jupytext:
 #     text_representation:
@@ -37,7 +37,6 @@ from datamix.figures import latent_spaces
 from datamix.analysis.likeness import similarity, umap_positions
 from datamix.analysis.uniqueness import compare_mixtures, what_is_added
 from datamix.publishing.panels import save_panel
-from datamix.publishing.recorded import read_benchmark
 from datamix.publishing.results import Results
 from datamix.publishing.values import record
 
@@ -169,13 +168,6 @@ back = table[
     (table["direction"] == "lost") & (table["mixture"] == best["mixture"]) & (table["evaluation"] == best["evaluation"])
 ]
 record("fig3.best.lost", back["uniqueness"].iloc[0], unit="uniqueness", results=results)
-calibration = read_benchmark(results.root, "calibration").set_index(["rule", "seeds"])
-rates = {"rate": "share of tables with a false difference", "power": "share of tables with the atlas found on neurons"}
-for (rule, seeds), row in calibration.iterrows():
-    for name, column in rates.items():
-        record(f"fig3.calibration.{name}.{rule}.{seeds}", row[column], unit="share of tables", results=results)
-for name in ("tables", "compared", "trainings"):
-    record(f"fig3.calibration.{name}", int(calibration[name].iloc[0]), unit=name, results=results)
 
 # %% [markdown]
 # Two trainings of the same mixture leave {val}`fig3.band.low:.2f` to {val}`fig3.band.high:.2f` of each other's latent space unpredicted, depending on mixture and evaluation set.
@@ -192,9 +184,9 @@ for name in ("tables", "compared", "trainings"):
 # ## How often that is wrong
 #
 # Seeds of one mixture, dealt into two sets as if they were two mixtures, should not be called different.
-# In {val}`fig3.calibration.tables` tables dealt from {val}`fig3.calibration.trainings` trainings on simulated cells, with {val}`fig3.calibration.compared` such comparisons each, at least one was called different in {val}`fig3.calibration.rate.now.2:.0%` with two seeds a mixture, {val}`fig3.calibration.rate.now.3:.0%` with three and {val}`fig3.calibration.rate.now.5:.0%` with five.
-# An earlier rule of this book, beyond the largest pair of seeds, did so in {val}`fig3.calibration.rate.before.2:.0%`, {val}`fig3.calibration.rate.before.3:.0%` and {val}`fig3.calibration.rate.before.5:.0%`.
-# What the transcription-factor atlas brings for neurons was found in {val}`fig3.calibration.power.now.2:.0%`, {val}`fig3.calibration.power.now.3:.0%` and {val}`fig3.calibration.power.now.5:.0%` of the tables.
+# In {val}`speed.calibration.tables` tables dealt from {val}`speed.calibration.trainings` trainings on simulated cells, with {val}`speed.calibration.compared` such comparisons each, at least one was called different in {val}`speed.calibration.rate.now.2:.0%` with two seeds a mixture, {val}`speed.calibration.rate.now.3:.0%` with three and {val}`speed.calibration.rate.now.5:.0%` with five.
+# An earlier rule of this book, beyond the largest pair of seeds, did so in {val}`speed.calibration.rate.before.2:.0%`, {val}`speed.calibration.rate.before.3:.0%` and {val}`speed.calibration.rate.before.5:.0%`.
+# What the transcription-factor atlas brings for neurons was found in {val}`speed.calibration.power.now.2:.0%`, {val}`speed.calibration.power.now.3:.0%` and {val}`speed.calibration.power.now.5:.0%` of the tables.
 #
 # ## By other measures
 #

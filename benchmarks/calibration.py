@@ -2,10 +2,10 @@
 
     python -m benchmarks.calibration
 
-Models of simulated cells, of the demo's size, are trained, each mixture with many seeds and on cells drawn with the seed. Seeds are
-then dealt into disjoint sets, two sets a mixture, as if each were a mixture of its own: what is found between two sets
-of one mixture is false. A table has all evaluation sets and ten such mixtures, as Figure 3c has. Tables share
-trainings, so that a rate is known less well than so many independent ones would give it.
+Models of simulated cells, of the demo's size, are trained, each mixture with many seeds and on cells drawn with the
+seed. Seeds are then dealt into disjoint sets, two sets a mixture, as if each were a mixture of its own: what is found
+between two sets of one mixture is false. A table has all evaluation sets and ten such mixtures, as Figure 3c has.
+Tables share trainings, so that a rate is known less well than so many independent ones would give it.
 """
 
 import time

@@ -181,13 +181,6 @@ record("fig3.best.lost", back["uniqueness"].iloc[0], unit="uniqueness", results=
 # In the other direction, {val}`fig3.best.lost:.2f` of the baseline's space is not predicted from the mixture's.
 # Least, against its control ({val}`fig3.least.control`), is brought by {val}`fig3.least.mixture` on {val}`fig3.least.evaluation`: {val}`fig3.least.over_control:.1f` times ({val}`fig3.least.over_control_low:.1f` to {val}`fig3.least.over_control_high:.1f`).
 #
-# ## How often that is wrong
-#
-# Seeds of one mixture, dealt into two sets as if they were two mixtures, should not be called different.
-# In {val}`speed.calibration.tables` tables dealt from {val}`speed.calibration.trainings` trainings on simulated cells, with {val}`speed.calibration.compared` such comparisons each, at least one was called different in {val}`speed.calibration.rate.now.2:.0%` with two seeds a mixture, {val}`speed.calibration.rate.now.3:.0%` with three and {val}`speed.calibration.rate.now.5:.0%` with five.
-# An earlier rule of this book, beyond the largest pair of seeds, did so in {val}`speed.calibration.rate.before.2:.0%`, {val}`speed.calibration.rate.before.3:.0%` and {val}`speed.calibration.rate.before.5:.0%`.
-# What the transcription-factor atlas brings for neurons was found in {val}`speed.calibration.power.now.2:.0%`, {val}`speed.calibration.power.now.3:.0%` and {val}`speed.calibration.power.now.5:.0%` of the tables.
-#
 # ## By other measures
 #
 # Three measures of likeness that treat both spaces alike, between the baseline and each mixture: linear CKA (1: the same up to rotation and scale), what is left after the best rotation (Procrustes, 0: the same), and the share of nearest neighbours in common.

@@ -340,20 +340,6 @@ if "geneformer" in parts:
 record("speed.tokenising", tokenising, unit="", results=results)
 
 # %% [markdown]
-# ## An error that is measured likewise
-#
-# How often Figure 3 calls two sets of trainings of one mixture different is measured on simulated cells too, by `make calibrate`, and told in [Figure 3](fig3).
-
-# %% tags=["remove-cell"]
-calibration = read_benchmark(results.root, "calibration").set_index(["rule", "seeds"])
-rates = {"rate": "share of tables with a false difference", "power": "share of tables with the atlas found on neurons"}
-for (rule, seeds), row in calibration.iterrows():
-    for name, column in rates.items():
-        record(f"speed.calibration.{name}.{rule}.{seeds}", row[column], unit="share of tables", results=results)
-for name in ("tables", "compared", "trainings"):
-    record(f"speed.calibration.{name}", int(calibration[name].iloc[0]), unit=name, results=results)
-
-# %% [markdown]
 # ## Use it on your own machine
 #
 # `make bench` measures again, then `make figure FIG=speed` redraws this page; `make record-bench` keeps what was measured last with the project.

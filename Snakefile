@@ -62,7 +62,7 @@ def needed(rule):
 
 
 onstart:
-    # One message, before the first of many jobs fails: no sets, another run of the profile, a file that only a person can get.
+    # One message, before the first of many jobs fails: no sets, another run, a file that only a person can get.
     try:
         profile.require_whole()
         hold_for_run(layout.lock("run"), profile=NAME)

@@ -29,7 +29,7 @@ ODD = """
 name: odd
 title: "Odd profile: simulated cells, for tests"
 simulated: true
-about: Simulated; a baseline of one cell type, and two evaluation sets of one dataset.
+about: Simulated; a baseline of one cell type, and two evaluation sets of one dataset that share cells.
 cells: all
 baselines:
   pure: {label: Pure, dataset: one_type}
@@ -37,7 +37,7 @@ added:
   marrow: {label: Marrow, datasets: [sim_bone_marrow]}
   tumour: {label: Tumour, datasets: [sim_blood_cancer]}
 evaluations:
-  lymphoid: {label: Lymphoid, dataset: sim_eval_blood, group: non-disease, cells: 36, cell_types: [CD4 T cell, B cell]}
+  mixed: {label: Mixed, dataset: sim_eval_blood, group: non-disease, cells: 60}
   myeloid: {label: Myeloid, dataset: sim_eval_blood, group: non-disease, cells: 36, cell_types: [monocyte]}
   leukaemia: {label: Leukaemia, dataset: sim_eval_aml, group: cancer}
   nerve: {label: Nerve, dataset: sim_eval_neurons, group: out of distribution, cells: 30}
@@ -59,7 +59,7 @@ def project(tmp_path_factory):
         "title": "Simulated: monocytes",
         "reader": "h5ad",
         "gene_ids": "ensembl",
-        "options": {"cell_type": "type", "donor": "who"},
+        "options": {"cell_type": "type", "donor": "who", "symbol": "symbol"},
         "access": "open",
         "licence": "MIT, as the project",
         "citation": {"text": "Simulated by a test."},

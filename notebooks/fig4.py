@@ -138,15 +138,17 @@ record("fig4.control.top", in_controls["change"].max(), unit="|t|", results=resu
 # %% [markdown]
 # ### Against the truth
 #
-# Only of simulated cells it is known which gene programmes a training mixture holds.
-# The area under the precision–recall curve says how well the scores tell these from the others; real cells have no such truth, and the table is then empty.
+# Only of cells of this project's simulator it is known which gene programmes a training mixture holds.
+# The area under the precision–recall curve says how well the scores tell these from the others; a mixture with other cells has no such truth, and is not in the table.
 
 # %% tags=["hide-input"]
 from datamix.analysis.key_genes import programmes_of
 
 recovered = []
-for mixture in mixtures if results.profile.simulated else []:
+for mixture in mixtures:
     present = programmes_of(mixture, results.profile)
+    if present is None:
+        continue
     part = table[table["mixture"] == mixture.name].set_index("source")
     area, chance = precision_recall(part["score"], present)
     is_present, found = part.index.isin(present), part["found"] == part["seeds"]
@@ -166,13 +168,13 @@ for name, column in (("area", "Area"), ("chance", "By chance")):
     text = (
         f"{recovered[column].min():.2f} to {recovered[column].max():.2f}"
         if len(recovered)
-        else "not known for real cells"
+        else "not known of these cells"
     )
     record(f"fig4.truth.{name}", text, unit="area under the curve", results=results)
 recovered.style.format("{:.2f}", subset=["Area", "By chance"]).hide()
 
 # %% [markdown]
-# The area over all mixtures: {val}`fig4.truth.area`; by chance: {val}`fig4.truth.chance`.
+# The area over these mixtures: {val}`fig4.truth.area`; by chance: {val}`fig4.truth.chance`.
 #
 # ## Genes behind a gain out of distribution
 #

@@ -2,7 +2,7 @@
 # jupyter:
 #   datamix:
 #     reads: [scores, models, genes, gene_sets, gene_scores, corpora]
-#     needs: {groups: [out of distribution], gene_sets: true}
+#     needs: {seeds: 2, groups: [out of distribution], gene_sets: true}
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -21,7 +21,7 @@
 #
 # The paper names "ranked factor loadings" and "enriched gene sets" in its Figure 1D; no published script defines them, and the number of this figure is ours.
 #
-# **Input:** loadings of all models of the Blood Baseline, gene sets (`corpora/gene_sets.csv`), residuals of genes (`scores/genes/`).
+# **Input:** loadings of all models of the first baseline, gene sets (`corpora/gene_sets.csv`), residuals of genes (`scores/genes/`).
 # **Output:** panels 4a–4c, and the values that the text quotes.
 
 # %% tags=["parameters"]
@@ -44,6 +44,7 @@ results = Results(profile, notebook="fig4")
 baseline = results.baselines[0]
 mixtures = results.mixtures(baseline)
 seeds = results.profile.seeds
+baseline_label = mixture_label(baseline, profile=results.profile)
 gene_sets = results.gene_sets()
 symbols = results.genes().set_index("gene")["symbol"]
 loadings = {model: table.rename(index=symbols) for model, table in results.loadings(baseline).items()}
@@ -65,8 +66,8 @@ save_panel(
     key_genes.loadings(ranked),
     "4a",
     data=ranked,
-    alt=f"Bars of the eight strongest loadings of each of {first.shape[1]} factors of the Blood Baseline.",
-    caption="**Loadings of the Blood Baseline**, one seed, the strongest factor first: the eight genes of largest absolute loading, the gene set that the factor agrees with most, and the cosine with the matched factor of another seed.",
+    alt=f"Bars of the eight strongest loadings of each of {first.shape[1]} factors of the {baseline_label} Baseline.",
+    caption=f"**Loadings of the {baseline_label} Baseline**, one seed, the strongest factor first: the eight genes of largest absolute loading, the gene set that the factor agrees with most, and the cosine with the matched factor of another seed.",
     results=results,
 )
 

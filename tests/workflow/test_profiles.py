@@ -14,7 +14,7 @@ LEAN = """
 name: lean
 title: "Lean profile: simulated cells, for tests"
 simulated: true
-about: Simulated; one seed, one added set, nothing malignant and nothing out of distribution.
+about: Simulated; one seed, one added set, one cell type, nothing malignant and nothing out of distribution.
 cells: 100
 seeds: [3]
 baselines:
@@ -22,7 +22,7 @@ baselines:
 added:
   engineered: {label: Engineered cells, datasets: [sim_tf_atlas]}
 evaluations:
-  fresh: {label: Fresh tissue, dataset: sim_eval_blood, group: non-disease, cells: 36}
+  fresh: {label: Fresh tissue, dataset: sim_eval_blood, group: non-disease, cells: 36, cell_types: [monocyte]}
 training: {max_epochs: 4}
 """
 ODD = """

@@ -35,11 +35,9 @@ baselines:
   pure: {label: Pure, dataset: one_type}
 added:
   marrow: {label: Marrow, datasets: [sim_bone_marrow]}
-  tumour: {label: Tumour, datasets: [sim_blood_cancer]}
 evaluations:
   mixed: {label: Mixed, dataset: sim_eval_blood, group: non-disease, cells: 60}
   myeloid: {label: Myeloid, dataset: sim_eval_blood, group: non-disease, cells: 36, cell_types: [monocyte]}
-  leukaemia: {label: Leukaemia, dataset: sim_eval_aml, group: cancer}
   nerve: {label: Nerve, dataset: sim_eval_neurons, group: out of distribution, cells: 30}
 training: {max_epochs: 4}
 """

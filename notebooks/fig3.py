@@ -35,7 +35,7 @@ from datamix.corpora.mixtures import controls_of
 from datamix.figures import labels
 from datamix.figures import latent_spaces
 from datamix.analysis.likeness import similarity, umap_positions
-from datamix.analysis.uniqueness import compare_mixtures, what_is_added
+from datamix.analysis.uniqueness import FEWEST, compare_mixtures, leave_out_small_sets, what_is_added
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
 from datamix.publishing.values import record
@@ -43,7 +43,7 @@ from datamix.publishing.values import record
 results = Results(profile, notebook="fig3")
 baseline = results.baselines[0]
 mixtures = results.mixtures(baseline)
-latents = results.latents(baseline)
+latents, small = leave_out_small_sets(results.latents(baseline))
 
 # %%
 comparison = compare_mixtures(latents, controls=controls_of(mixtures))
@@ -53,7 +53,7 @@ added = what_is_added(comparison, mixtures)
 # ## A first look
 #
 # Evaluation cells as a few models place them: the baseline, the control (the baseline with more of its own cells), and the added sets that bring most, two at most.
-# UMAP bends distances; the numbers below do not depend on it.
+# UMAP bends distances; the numbers below do not depend on it.{val}`fig3.left_out`
 
 # %%
 control = next(m.name for m in mixtures if m.is_control)
@@ -142,6 +142,9 @@ best = gained.loc[gained["over_control"].idxmax()]
 least = gained.loc[gained["over_control"].idxmin()]
 held = table[(table["direction"] == "gained") & (table["mixture"] == control)]
 same = comparison[comparison["known"] == comparison["new"]]
+left_out = ", ".join(labels.evaluation_label(name, profile=results.profile) for name in small)
+note = f" Left out of this page for having fewer than {FEWEST} cells: {left_out}." if small else ""
+record("fig3.left_out", note, unit="", results=results)
 record("fig3.seeds", len(results.profile.seeds), unit="seeds", results=results)
 record("fig3.band.low", same["band_low"].min(), unit="uniqueness", results=results)
 record("fig3.band.high", same["band_high"].max(), unit="uniqueness", results=results)

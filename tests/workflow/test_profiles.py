@@ -31,7 +31,7 @@ ODD = """
 name: odd
 title: "Odd profile: simulated cells, for tests"
 simulated: true
-about: Simulated; a baseline of one cell type, and two evaluation sets of one dataset that share cells.
+about: Simulated; a baseline of one cell type, two evaluation sets of one dataset that share cells, and one of very few.
 cells: all
 baselines:
   pure: {label: Pure, dataset: one_type}
@@ -40,7 +40,7 @@ added:
 evaluations:
   mixed: {label: Mixed, dataset: sim_eval_blood, group: non-disease, cells: 60}
   myeloid: {label: Myeloid, dataset: sim_eval_blood, group: non-disease, cells: 36, cell_types: [monocyte]}
-  nerve: {label: Nerve, dataset: sim_eval_neurons, group: out of distribution, cells: 30}
+  nerve: {label: Nerve, dataset: sim_eval_neurons, group: out of distribution, cells: 8}
 training: {max_epochs: 4}
 """
 

@@ -62,8 +62,9 @@ def needed(rule):
 
 
 onstart:
-    # One message, before the first of many jobs fails: another run of the profile, a file that only a person can get.
+    # One message, before the first of many jobs fails: no sets, another run, a file that only a person can get.
     try:
+        profile.require_whole()
         hold_for_run(layout.lock("run"), profile=NAME)
         jobs = {job.wildcards.dataset for job in workflow.dag.needrun_jobs() if job.rule.name == "corpus"}
         wanted = [dataset for dataset in profile.datasets if dataset in jobs]

@@ -35,7 +35,7 @@ from datamix.analysis.published_numbers import published_claims
 from datamix.project.files import replacing
 from datamix.analysis.unseen_types import by_type, trend, with_and_without
 from datamix.publishing.panels import save_panel
-from datamix.figures.labels import label_models
+from datamix.figures.labels import label_models, mixture_label
 from datamix.publishing.recorded import read_record, record_folder
 from datamix.publishing.results import Results
 from datamix.sources.formats.cell_labels import NOT_LABELLED
@@ -83,7 +83,8 @@ for other in ("demo", "mini", "paper"):
     if other != results.profile.name and record_folder(results.root, other).is_dir():
         recorded = read_record(results.root, other).table("claims")
         sources.append(recorded.assign(source=f"{other} (recorded)"))
-published = published_claims(published_r2(baseline)).assign(source="draft heat map", verdict="no interval known")
+draft = published_r2("blood")
+published = published_claims(draft).assign(source="draft heat map", verdict="no interval known")
 table = pd.concat([*sources, published], ignore_index=True)
 table["title"] = table["claim"].map(titles)
 columns = ["claim", "title", "source", "about", "value", "low", "high", "threshold", "verdict", "why", "seeds"]
@@ -125,12 +126,18 @@ for row in judged.itertuples():
 for row in published.itertuples():
     record(f"claims.{row.claim}.published", row.value, unit="difference of R²", results=results)
 record("claims.margin", MARGIN, unit="median R²", results=results)
-moved = published_r2(baseline).pivot(index="evaluation", columns="mixture", values="published")
-moved = (moved[f"{baseline}+{baseline}"] - moved[baseline]).abs()
+moved = draft.pivot(index="evaluation", columns="mixture", values="published")
+moved = (moved["blood+blood"] - moved["blood"]).abs()
 record("claims.published_control", moved.max(), unit="R²", results=results)
 outside = [name for name, e in results.profile.evaluations.items() if e.group == "out of distribution"]
 donors = int(scores[scores["evaluation"].isin(outside)]["donor"].nunique())
-record("claims.unseen.donors", "one donor" if donors == 1 else f"{donors} donors", unit="", results=results)
+of_donors = f"the set out of distribution has {'one donor' if donors == 1 else f'{donors} donors'}"
+record(
+    "claims.unseen.donors",
+    of_donors if outside else "this profile has no set out of distribution",
+    unit="",
+    results=results,
+)
 record("claims.simulated", "simulated" if results.profile.simulated else "real", unit="", results=results)
 record("claims.seeds", len(results.profile.seeds), unit="seeds", results=results)
 
@@ -144,7 +151,7 @@ record("claims.seeds", len(results.profile.seeds), unit="seeds", results=results
 # 3. **The transcription-factor atlas** helps out of distribution: {val}`claims.tf_atlas.verdict`. The gain over the control is {val}`claims.tf_atlas.text`; in the draft heat map {val}`claims.tf_atlas.published:.2f`.
 #
 # The first test compares cells of different types, often of other studies and technologies, which differ in more than in having been seen; the second compares the same cells under two models of equal size.
-# Of a set of one donor an interval speaks of that donor's cells only; the set out of distribution has {val}`claims.unseen.donors`.
+# Of a set of one donor an interval speaks of that donor's cells only; {val}`claims.unseen.donors`.
 #
 # ## Unseen cell types
 #
@@ -160,7 +167,7 @@ save_panel(
     "5b",
     data=types,
     alt="Median R² of each cell type of each evaluation set against its distance from the nearest training type; types left out of training are open points, joined to filled ones by dotted lines.",
-    caption="**Unseen cell types.** Median R² of each cell type under the Blood Baseline (filled), and under a model trained without it (open), against the distance to the nearest type in training; lines: range of the seeds.",
+    caption=f"**Unseen cell types.** Median R² of each cell type under the {mixture_label(baseline, profile=results.profile)} Baseline (filled), and under a model trained without it (open), against the distance to the nearest type in training; lines: range of the seeds.",
     results=results,
 )
 
@@ -173,7 +180,8 @@ found = trend(types)
 in_sets = "that of too few types to test"
 if found.within == found.within:
     in_sets = f"{found.within:.2f} (p = {found.p:.2g} over permutations of the types)".replace("-", "−")
-record("claims.trend", f"{found.overall:.2f}".replace("-", "−"), unit="Spearman's ρ", results=results)
+overall = f"{found.overall:.2f}".replace("-", "−") if found.overall == found.overall else "none, of too few types"
+record("claims.trend", overall, unit="Spearman's ρ", results=results)
 record("claims.trend.within", in_sets, unit="rank correlation", results=results)
 record("claims.trend.types", found.types, unit="cell types", results=results)
 left_out = types[types["seen"] == "left out"]

@@ -16,7 +16,7 @@
 # # Figure 2: what each training mixture predicts
 #
 # Does a model that has seen more kinds of cells predict a cell better, and which cells?
-# Each model of the Blood Baseline is asked to reconstruct cells that no model was trained on.
+# Each model of the first baseline, blood in the paper, is asked to reconstruct cells that no model was trained on.
 # A cell counts as well predicted where the predicted expression of its most variable genes correlates with what was measured.
 #
 # **Input:** per-cell scores of all models (`scores/reconstruction.parquet`).
@@ -52,14 +52,15 @@ summary = labels.label_mixtures(summarise(scores, mixtures), results.profile)
 summary = summary.merge(published_r2(baseline), on=["evaluation", "mixture"], how="left")
 
 # %%
-cells = scores.drop_duplicates("cell").shape[0]
+cells = scores.drop_duplicates(["evaluation", "cell"]).shape[0]
+baseline_label = labels.mixture_label(baseline, profile=results.profile)
 save_panel(
     reconstruction.heat_map(summary),
     "2a",
     data=summary,
     alt=f"Heat map of the median reconstruction R² of {len(mixtures)} models in columns on "
     f"{summary['evaluation'].nunique()} evaluation sets in rows; colour is the log2 fold change against the baseline.",
-    caption=f"**Reconstruction R² of the Blood Baseline.** Median over cells, averaged over seeds, printed; "
+    caption=f"**Reconstruction R² of the {baseline_label} Baseline.** Median over cells, averaged over seeds, printed; "
     f"colour: log2 fold change against the baseline. {len(mixtures)} models, {cells:,} evaluation cells.",
     results=results,
 )
@@ -86,6 +87,7 @@ additions = summary[summary["mixture"].isin([m.name for m in mixtures if m.is_ad
 best = additions.loc[additions["over_control"].idxmax()]
 worst = additions.loc[additions["over_control"].idxmin()]
 seen, unseen = base["median"].idxmax(), base["median"].idxmin()
+record("fig2.baseline", baseline_label, unit="", results=results)
 record("fig2.seeds", len(results.profile.seeds), unit="seeds", results=results)
 for name, where in (("seen", seen), ("unseen", unseen)):
     record(f"fig2.{name}.label", base.loc[where, "evaluation_label"], unit="", results=results)

@@ -17,7 +17,7 @@
 # # Figure 3: what is new in each latent space
 #
 # Does a model that has seen more kinds of cells place cells differently, or does it hold the same information in other coordinates?
-# Each model of the Blood Baseline places the same evaluation cells in its own latent space; what one space holds and another does not predict is its *uniqueness*.
+# Each model of the first baseline, blood in the paper, places the same evaluation cells in its own latent space; what one space holds and another does not predict is its *uniqueness*.
 #
 # The paper names "embedding uniqueness" in its Figure 1D; no published script defines it, and the number of this figure is ours.
 # [Methods](../methods) gives the definition used here.
@@ -35,7 +35,7 @@ from datamix.corpora.mixtures import controls_of
 from datamix.figures import labels
 from datamix.figures import latent_spaces
 from datamix.analysis.likeness import similarity, umap_positions
-from datamix.analysis.uniqueness import compare_mixtures, what_is_added
+from datamix.analysis.uniqueness import FEWEST, compare_mixtures, leave_out_small_sets, what_is_added
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
 from datamix.publishing.values import record
@@ -43,7 +43,7 @@ from datamix.publishing.values import record
 results = Results(profile, notebook="fig3")
 baseline = results.baselines[0]
 mixtures = results.mixtures(baseline)
-latents = results.latents(baseline)
+latents, small = leave_out_small_sets(results.latents(baseline))
 
 # %%
 comparison = compare_mixtures(latents, controls=controls_of(mixtures))
@@ -52,21 +52,22 @@ added = what_is_added(comparison, mixtures)
 # %% [markdown]
 # ## A first look
 #
-# Evaluation cells as four models place them: the baseline, the control (the baseline with more of its own cells), and the two added sets that bring most.
-# UMAP bends distances; the numbers below do not depend on it.
+# Evaluation cells as a few models place them: the baseline, the control (the baseline with more of its own cells), and the added sets that bring most, two at most.
+# UMAP bends distances; the numbers below do not depend on it.{val}`fig3.left_out`
 
 # %%
 control = next(m.name for m in mixtures if m.is_control)
 gained = added[(added["direction"] == "gained") & (added["mixture"] != control)]
 most = gained.groupby("mixture", sort=False)["over_control"].max().nlargest(2)
 first = latents[latents["seed"] == results.profile.seeds[0]]
-positions = umap_positions(first, [baseline, control, *most.index])
+few = [baseline, control, *most.index]
+positions = umap_positions(first, few)
 save_panel(
     latent_spaces.umaps(labels.label_models(positions, results.profile), results.profile),
     "3a",
     data=labels.label_models(positions, results.profile),
-    alt=f"UMAP layouts of evaluation cells in the latent spaces of four models, coloured by {positions['evaluation'].nunique()} evaluation sets.",
-    caption="**Evaluation cells in four latent spaces**, laid out by UMAP, one trained seed: the baseline, the control, and the two added sets whose uniqueness lies furthest above the control's.",
+    alt=f"UMAP layouts of evaluation cells in the latent spaces of {len(few)} models, coloured by {positions['evaluation'].nunique()} evaluation sets.",
+    caption=f"**Evaluation cells in {len(few)} latent spaces**, laid out by UMAP, one trained seed: the baseline, the control, and the added sets, two at most, whose uniqueness lies furthest above the control's.",
     results=results,
     made={"seeds": list(results.profile.seeds[:1])},
 )
@@ -75,20 +76,17 @@ save_panel(
 # ```{panel} 3a
 # ```
 #
-# Each evaluation set on its own, in the same four spaces, shows whether its cell types keep apart.
+# Each evaluation set on its own, in the same spaces, shows whether its cell types keep apart.
 
 # %%
-by_set = [
-    umap_positions(part, [baseline, control, *most.index], cells=300)
-    for _, part in first.groupby("evaluation", sort=False)
-]
+by_set = [umap_positions(part, few, cells=300) for _, part in first.groupby("evaluation", sort=False)]
 by_set = labels.label_models(pd.concat(by_set), results.profile)
 save_panel(
     latent_spaces.umaps_by_set(by_set),
     "3b",
     data=by_set,
-    alt=f"UMAP layouts of {by_set['evaluation'].nunique()} evaluation sets, one a row, in the latent spaces of four models, coloured by cell type.",
-    caption="**Each evaluation set in four latent spaces**, laid out by UMAP on its own, coloured by cell type (the eight most frequent ones; others grey); at most 300 cells a set, one trained seed.",
+    alt=f"UMAP layouts of {by_set['evaluation'].nunique()} evaluation sets, one a row, in the latent spaces of {len(few)} models, coloured by cell type.",
+    caption=f"**Each evaluation set in {len(few)} latent spaces**, laid out by UMAP on its own, coloured by cell type (the eight most frequent ones; others grey); at most 300 cells a set, one trained seed.",
     results=results,
     made={"seeds": list(results.profile.seeds[:1])},
 )
@@ -144,6 +142,9 @@ best = gained.loc[gained["over_control"].idxmax()]
 least = gained.loc[gained["over_control"].idxmin()]
 held = table[(table["direction"] == "gained") & (table["mixture"] == control)]
 same = comparison[comparison["known"] == comparison["new"]]
+left_out = ", ".join(labels.evaluation_label(name, profile=results.profile) for name in small)
+note = f" Left out of this page for having fewer than {FEWEST} cells: {left_out}." if small else ""
+record("fig3.left_out", note, unit="", results=results)
 record("fig3.seeds", len(results.profile.seeds), unit="seeds", results=results)
 record("fig3.band.low", same["band_low"].min(), unit="uniqueness", results=results)
 record("fig3.band.high", same["band_high"].max(), unit="uniqueness", results=results)

@@ -2,7 +2,7 @@
 # jupyter:
 #   datamix:
 #     reads: [scores, models, genes, gene_sets, gene_scores, corpora]
-#     needs: {groups: [out of distribution], gene_sets: true}
+#     needs: {seeds: 2, groups: [out of distribution], gene_sets: true}
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -21,7 +21,7 @@
 #
 # The paper names "ranked factor loadings" and "enriched gene sets" in its Figure 1D; no published script defines them, and the number of this figure is ours.
 #
-# **Input:** loadings of all models of the Blood Baseline, gene sets (`corpora/gene_sets.csv`), residuals of genes (`scores/genes/`).
+# **Input:** loadings of all models of the first baseline, gene sets (`corpora/gene_sets.csv`), residuals of genes (`scores/genes/`).
 # **Output:** panels 4a–4c, and the values that the text quotes.
 
 # %% tags=["parameters"]
@@ -44,6 +44,7 @@ results = Results(profile, notebook="fig4")
 baseline = results.baselines[0]
 mixtures = results.mixtures(baseline)
 seeds = results.profile.seeds
+baseline_label = mixture_label(baseline, profile=results.profile)
 gene_sets = results.gene_sets()
 symbols = results.genes().set_index("gene")["symbol"]
 loadings = {model: table.rename(index=symbols) for model, table in results.loadings(baseline).items()}
@@ -65,8 +66,8 @@ save_panel(
     key_genes.loadings(ranked),
     "4a",
     data=ranked,
-    alt=f"Bars of the eight strongest loadings of each of {first.shape[1]} factors of the Blood Baseline.",
-    caption="**Loadings of the Blood Baseline**, one seed, the strongest factor first: the eight genes of largest absolute loading, the gene set that the factor agrees with most, and the cosine with the matched factor of another seed.",
+    alt=f"Bars of the eight strongest loadings of each of {first.shape[1]} factors of the {baseline_label} Baseline.",
+    caption=f"**Loadings of the {baseline_label} Baseline**, one seed, the strongest factor first: the eight genes of largest absolute loading, the gene set that the factor agrees with most, and the cosine with the matched factor of another seed.",
     results=results,
 )
 
@@ -138,15 +139,17 @@ record("fig4.control.top", in_controls["change"].max(), unit="|t|", results=resu
 # %% [markdown]
 # ### Against the truth
 #
-# Only of simulated cells it is known which gene programmes a training mixture holds.
-# The area under the precision–recall curve says how well the scores tell these from the others; real cells have no such truth, and the table is then empty.
+# Only of cells of this project's simulator it is known which gene programmes a training mixture holds.
+# The area under the precision–recall curve says how well the scores tell these from the others; a mixture with other cells has no such truth, and is not in the table.
 
 # %% tags=["hide-input"]
 from datamix.analysis.key_genes import programmes_of
 
 recovered = []
-for mixture in mixtures if results.profile.simulated else []:
+for mixture in mixtures:
     present = programmes_of(mixture, results.profile)
+    if present is None:
+        continue
     part = table[table["mixture"] == mixture.name].set_index("source")
     area, chance = precision_recall(part["score"], present)
     is_present, found = part.index.isin(present), part["found"] == part["seeds"]
@@ -166,13 +169,13 @@ for name, column in (("area", "Area"), ("chance", "By chance")):
     text = (
         f"{recovered[column].min():.2f} to {recovered[column].max():.2f}"
         if len(recovered)
-        else "not known for real cells"
+        else "not known of these cells"
     )
     record(f"fig4.truth.{name}", text, unit="area under the curve", results=results)
 recovered.style.format("{:.2f}", subset=["Area", "By chance"]).hide()
 
 # %% [markdown]
-# The area over all mixtures: {val}`fig4.truth.area`; by chance: {val}`fig4.truth.chance`.
+# The area over these mixtures: {val}`fig4.truth.area`; by chance: {val}`fig4.truth.chance`.
 #
 # ## Genes behind a gain out of distribution
 #

@@ -57,7 +57,7 @@ save_panel(
 # ```
 #
 # All {val}`training.models` models were trained for {val}`training.epochs` epochs (the paper: {val}`training.epochs|published`), with trainer {val}`training.trainer`, in {val}`training.minutes:.1f` minutes, added up over models; several may have been trained at a time.
-# Over the last tenth of the epochs the held-out loss still changed by {val}`training.last_change:.2%` in the median model, and by {val}`training.last_change_max:.2%` in the one that changed most; {val}`training.still` of them still changed by more than 1 %, and {val}`training.not_finite` have no finite held-out loss.
+# {val}`training.held_out`
 # A model whose loss still changes has not converged: what is compared are models after the same number of epochs, here as in the paper, not models at their best.
 #
 # Two things confound composition with training, in the paper and here.
@@ -68,16 +68,25 @@ save_panel(
 # %% tags=["remove-cell"]
 epochs = results.profile.training.max_epochs
 change = last_improvement(history)
-record("training.not_finite", int(change.isna().sum()), unit="models", results=results)
 bound = "no model is trained on the full bound" if epochs <= 400 else "models are trained on the full bound at the end"
 record("training.bound", bound, unit="", results=results)
 record("training.models", len(models), unit="models", results=results)
 record("training.epochs", epochs, unit="epochs", published=250, results=results)
 record("training.trainer", ", ".join(models["trainer"].unique()), unit="", results=results)
 record("training.minutes", models["seconds"].sum() / 60, unit="minutes", results=results)
-record("training.last_change", change.abs().median(), unit="fraction of the held-out loss", results=results)
-record("training.last_change_max", change.abs().max(), unit="fraction of the held-out loss", results=results)
-record("training.still", int((change.abs() > 0.01).sum()), unit="models", results=results)
+known = change.abs().dropna()
+every = results.profile.training.check_val_every_n_epoch
+if len(known):
+    held_out = (
+        f"Over the last tenth of the epochs the held-out loss still changed by {known.median():.2%} in the median model, "
+        f"and by {known.max():.2%} in the one that changed most; {(known > 0.01).sum()} of them still changed by more "
+        f"than 1 %, and {len(change) - len(known)} have no finite held-out loss."
+    )
+else:
+    held_out = (
+        f"The held-out loss is measured every {every} epochs, and was never measured, or never finite, in this profile."
+    )
+record("training.held_out", held_out, unit="", results=results)
 record("training.kl_weight", min(1.0, (epochs - 1) / 400), unit="weight", published=249 / 400, results=results)
 
 # %% [markdown]

@@ -103,8 +103,8 @@ def test_what_a_profile_lacks_is_not_computable(profile):
         resamples=5,
     ).set_index("claim")
     assert set(table["verdict"]) == {"not computable"}
-    assert "no such atlas" in table.loc["tf_atlas", "why"]
-    assert "no malignant cells" in table.loc["cancer", "why"]
+    assert "no set called tf_atlas or stem_cell_cultures" in table.loc["tf_atlas", "why"]
+    assert "no set called blood_cancer or lymphoma" in table.loc["cancer", "why"]
     assert "no evaluation cell has a cell type" in table.loc["unseen", "why"]
     assert set(table.index) == set(CLAIMS)
 

@@ -11,6 +11,7 @@ from datamix.analysis.key_genes import programmes_of
 from datamix.analysis.uniqueness import compare_mixtures, what_is_added
 from datamix.corpora.mixtures import Mixture, list_mixtures
 from datamix.ldvae import training
+from datamix.project.manifest import read_manifest
 from datamix.project.profile import Training, read_profile
 from datamix.publishing.results import Results
 from datamix.scoring import reconstruction
@@ -119,11 +120,19 @@ def test_the_truth_of_a_mixture_is_that_of_its_parts():
 
 
 def test_what_is_switched_off_is_not_there():
-    from datamix.project.manifest import read_manifest
-
     manifest = read_manifest()
     options = manifest.datasets["sim_tf_atlas"].options | {"without": list(NEURONAL)}
     changed = manifest.datasets["sim_tf_atlas"].model_copy(update={"options": options})
     manifest = manifest.model_copy(update={"datasets": manifest.datasets | {"sim_tf_atlas": changed}})
     alone = Mixture("tf_atlas", "blood", "tf_atlas", "alone", ("tf_atlas",))
     assert not set(NEURONAL) & programmes_of(alone, read_profile("demo"), manifest)
+
+
+def test_of_cells_that_are_not_of_the_simulator_no_truth_is_known():
+    manifest, profile = read_manifest(), read_profile("demo")
+    given = manifest.datasets["sim_blood"].model_copy(update={"reader": "h5ad", "options": {}})
+    manifest = manifest.model_copy(update={"datasets": manifest.datasets | {"sim_blood": given}})
+    present = {m.name: programmes_of(m, profile, manifest) for m in list_mixtures(profile, "blood")}
+    assert present["blood"] is None
+    assert present["blood+tf_atlas"] is None
+    assert set(NEURONAL) <= present["tf_atlas"]

@@ -5,7 +5,14 @@ from scipy.stats import binom, ortho_group
 
 from datamix.analysis.latent_spaces import uniqueness
 from datamix.analysis.likeness import similarity, umap_positions
-from datamix.analysis.uniqueness import compare_mixtures, compare_pairs, predict_pairs, what_is_added
+from datamix.analysis.uniqueness import (
+    FEWEST,
+    compare_mixtures,
+    compare_pairs,
+    leave_out_small_sets,
+    predict_pairs,
+    what_is_added,
+)
 from datamix.corpora.mixtures import Mixture
 from datamix.project.errors import NotInProfileError
 
@@ -116,6 +123,18 @@ def test_both_directions_of_what_is_added(latents):
     assert table.loc[table["direction"] == "lost", "over_control"].isna().all()
     control = table[(table["direction"] == "gained") & (table["added"] == "blood")]
     assert (control["over_control"] == 1).all()
+
+
+def test_sets_of_too_few_cells_are_left_out_by_name(latents):
+    names = latents["evaluation"].unique()
+    few = latents[latents["evaluation"] == names[0]]["cell"].unique()[: FEWEST - 1]
+    mixed = latents[(latents["evaluation"] != names[0]) | latents["cell"].isin(few)]
+    kept, small = leave_out_small_sets(mixed)
+    assert small == [names[0]]
+    assert set(kept["evaluation"]) == set(names[1:])
+    assert leave_out_small_sets(latents)[1] == []
+    with pytest.raises(NotInProfileError, match="each evaluation set of this profile has fewer"):
+        leave_out_small_sets(mixed[mixed["evaluation"] == names[0]])
 
 
 def test_one_seed_has_no_band(latents):

@@ -76,6 +76,13 @@ def test_bad_entry_is_refused_with_its_key(tmp_path, changes, message):
         read_manifest(written(tmp_path, **changes))
 
 
+@pytest.mark.parametrize("name", ["größe", "bone-marrow", "2nd"])
+def test_a_dataset_id_is_plain(tmp_path, name):
+    (tmp_path / "data_manifest.yaml").write_text(yaml.safe_dump({"datasets": {name: ENTRY}}))
+    with pytest.raises(DatamixError, match=f"dataset id '{name}' must be letters"):
+        read_manifest(tmp_path)
+
+
 def test_dataset_that_stands_twice_is_refused(tmp_path):
     path = written(tmp_path) / "data_manifest.yaml"
     path.write_text(path.read_text() + path.read_text().removeprefix("datasets:\n"))

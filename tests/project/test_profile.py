@@ -29,6 +29,12 @@ def write(tmp_path):
         ("protocol: corrected", "protocol: both", "'protocol'"),
         ("name: demo", "name: other", "expected 'demo'"),
         ("simulated: true", "simulated: maybe", "'simulated'"),
+        ("seeds: [0, 1]", "seeds: [1, 1]", "a seed stands twice"),
+        ("seeds: [0, 1]", "seeds: [-1]", "'seeds"),
+        ("  bone_marrow:", "  tumör:", "name 'tumör' must be letters"),
+        ("  bone_marrow:", "  bone-marrow:", "name 'bone-marrow' must be letters"),
+        ("  bone_marrow:", "  2nd_marrow:", "name '2nd_marrow' must be letters"),
+        ("\nbaselines:", "\nbaselines: {}\nothers:", "'baselines'"),
     ],
 )
 def test_bad_profiles_name_the_key_and_the_file(write, old, new, message):
@@ -56,3 +62,10 @@ def test_an_interrupted_write_leaves_the_former_file(tmp_path):
         raise KeyboardInterrupt
     assert path.read_text() == "former"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("part", ["added", "evaluations"])
+def test_a_profile_without_sets_gives_no_book(part):
+    read_profile("demo").require_whole()
+    with pytest.raises(DatamixError, match=f"nothing under `{part}`"):
+        read_profile("demo").model_copy(update={part: {}}).require_whole()

@@ -205,7 +205,8 @@ def _unseen(
         return _not_computable("unseen", "the profile has no set out of distribution")
     healthy = scores["evaluation"].isin(_of_group(profile, "non-disease"))
     seen = scores[healthy & scores["cell_type"].isin(trained_types - {NOT_LABELLED})].assign(part="seen")
-    kinds = f"{seen['cell_type'].nunique()} seen cell types"
+    types = seen["cell_type"].nunique()
+    kinds = "one seen cell type" if types == 1 else f"{types} seen cell types"
     if seen.empty:
         # As in the draft heat map, where cell types are not told apart either.
         seen = scores[healthy & (scores["evaluation"] == baseline)].assign(part="seen")
@@ -237,7 +238,8 @@ def _left_out(scores: pd.DataFrame, baseline: str, left_out: pd.DataFrame | None
 def _cancer(scores: pd.DataFrame, profile: Profile, mixtures: list[Mixture], resamples: int) -> dict[str, object]:
     added, sets = _added(profile, "blood_cancer"), _of_group(profile, "cancer")
     if added is None or not sets:
-        return _not_computable("cancer", "the profile adds no malignant cells, or evaluates none")
+        named = " or ".join(STANDS_FOR["blood_cancer"])
+        return _not_computable("cancer", f"the profile adds no set called {named}, or evaluates no malignant cells")
     mixture, gains = _gains(scores, mixtures, added, sets, resamples=resamples)
     about = f"{mixture} on {', '.join(sets)}"
     return _row("cancer", about, smallest(*gains), threshold=MARGIN, above=False) | _stand_in("blood_cancer", added)
@@ -246,7 +248,8 @@ def _cancer(scores: pd.DataFrame, profile: Profile, mixtures: list[Mixture], res
 def _tf_atlas(scores: pd.DataFrame, profile: Profile, mixtures: list[Mixture], resamples: int) -> dict[str, object]:
     added, sets = _added(profile, "tf_atlas"), _of_group(profile, "out of distribution")
     if added is None or not sets:
-        return _not_computable("tf_atlas", "the profile has no such atlas, or no set out of distribution")
+        named = " or ".join(STANDS_FOR["tf_atlas"])
+        return _not_computable("tf_atlas", f"the profile adds no set called {named}, or has none out of distribution")
     mixture, (measured, drawn) = _gains(scores, mixtures, added, sets, resamples=resamples)
     mean = smallest(measured.mean(keepdims=True), drawn.mean(axis=1, keepdims=True))
     return _row("tf_atlas", f"{mixture} on {', '.join(sets)}", mean, threshold=MARGIN) | _stand_in("tf_atlas", added)

@@ -198,7 +198,7 @@ def strength(loadings: pd.DataFrame) -> pd.Series:
     return (squares / squares.sum()).sort_values(ascending=False)
 
 
-def programmes_of(mixture: Mixture, profile: Profile, manifest: Manifest | None = None) -> set[str]:
+def programmes_of(mixture: Mixture, profile: Profile, manifest: Manifest | None = None) -> set[str] | None:
     """Return the simulated programmes that are active in the training cells of a mixture.
 
     Parameters
@@ -206,10 +206,14 @@ def programmes_of(mixture: Mixture, profile: Profile, manifest: Manifest | None 
     mixture
         One of the profile's.
     profile
-        A profile whose training datasets are simulated.
+        The profile.
     manifest
         Says which simulated corpus each dataset is, and which programmes are switched off in it; that of the project
         when not given.
+
+    Returns
+    -------
+    Their names; None where a dataset of the mixture is not of this project's simulator, so that the truth is not known.
     """
     manifest = manifest or read_manifest()
     datasets = {profile.baselines[mixture.baseline].dataset} if mixture.group != "alone" else set()
@@ -217,6 +221,9 @@ def programmes_of(mixture: Mixture, profile: Profile, manifest: Manifest | None 
         datasets |= set(profile.added[mixture.added].datasets)
     present: set[str] = set()
     for dataset in datasets:
-        options = manifest.dataset(dataset).options
+        entry = manifest.dataset(dataset)
+        if entry.reader != "simulated":
+            return None
+        options = entry.options
         present |= programmes_in(options["corpus"]) - set(options.get("without", ()))
     return present

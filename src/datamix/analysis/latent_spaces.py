@@ -20,6 +20,9 @@ Array = npt.NDArray[np.floating]
 Model = tuple[str, int]
 """A mixture and a seed."""
 
+FOLDS = 5
+"""Of the cross-validation in which one space is predicted from another."""
+
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Ridge penalties that are tried, in units of the predictor's mean squared singular value."""
 
@@ -45,7 +48,7 @@ class Unpredicted:
         return float(self.error.sum() / self.total.sum())
 
 
-def uniqueness(x: Array, y: Array, *, folds: int = 5, seed: int = 0) -> float:
+def uniqueness(x: Array, y: Array, *, folds: int = FOLDS, seed: int = 0) -> float:
     """Measure how much of one latent space another does not predict.
 
     1 − R² of a ridge regression from `x` to `y`, on cells held out of the fit, the R² of each dimension of `y` weighted
@@ -74,7 +77,7 @@ def uniqueness(x: Array, y: Array, *, folds: int = 5, seed: int = 0) -> float:
     return unpredicted(x, {"y": y}, folds=folds, seed=seed)["y"].uniqueness
 
 
-def unpredicted(x: Array, targets: Mapping[str, Array], *, folds: int = 5, seed: int = 0) -> dict[str, Unpredicted]:
+def unpredicted(x: Array, targets: Mapping[str, Array], *, folds: int = FOLDS, seed: int = 0) -> dict[str, Unpredicted]:
     """Predict several latent spaces from one; as `uniqueness`, with the errors of every cell.
 
     Parameters

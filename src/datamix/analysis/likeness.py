@@ -86,9 +86,11 @@ def umap_positions(latents: pd.DataFrame, mixtures: list[str], *, cells: int = 5
     one = latents[latents["mixture"] == mixtures[0]]
     share = cells // one["evaluation"].nunique()
     chosen = pd.concat([part.sample(min(share, len(part)), random_state=seed) for _, part in one.groupby("evaluation")])
-    tables = []
+    tables, keys = [], ["evaluation", "cell"]
     for mixture in mixtures:
-        part = latents[(latents["mixture"] == mixture) & latents["cell"].isin(chosen["cell"])]
+        # By evaluation set too, since two sets may hold the same cell.
+        is_chosen = pd.MultiIndex.from_frame(latents[keys]).isin(pd.MultiIndex.from_frame(chosen[keys]))
+        part = latents[(latents["mixture"] == mixture) & is_chosen]
         near = max(2, min(15, len(part) // 4))
         layout = umap.UMAP(n_neighbors=near, random_state=seed, n_jobs=1).fit_transform(part[columns].to_numpy())
         about = part[["mixture", "evaluation", "cell", "cell_type"]].reset_index(drop=True)

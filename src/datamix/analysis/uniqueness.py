@@ -8,13 +8,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from datamix.analysis.bootstrap import draw_cells, interval, simultaneous
-from datamix.analysis.latent_spaces import Model, spaces_of_models, unpredicted
+from datamix.analysis.latent_spaces import FOLDS, Model, spaces_of_models, unpredicted
 from datamix.analysis.retraining import training_deviations
 from datamix.corpora.mixtures import Mixture
 from datamix.project.errors import NotInProfileError
 from datamix.project.mixture_names import read_name
 
 Array = npt.NDArray[np.floating]
+
+FEWEST = 2 * FOLDS
+"""Cells of an evaluation set on which latent spaces can be compared."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,31 @@ class PairErrors:
         at = [self.models.index(model) for model in names]
         square = np.ix_(at, at)
         return replace(self, models=list(names.values()), error=self.error[square], total=self.total[square])
+
+
+def leave_out_small_sets(latents: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out the evaluation sets of too few cells for a comparison.
+
+    Parameters
+    ----------
+    latents
+        As in `compare_mixtures`.
+
+    Returns
+    -------
+    The rest, and the names of those that were left out.
+
+    Raises
+    ------
+    NotInProfileError
+        If all are too small.
+    """
+    cells = latents.groupby("evaluation", sort=False)["cell"].nunique()
+    small = [str(name) for name in cells.index[cells < FEWEST]]
+    if len(small) == len(cells):
+        msg = f"Latent spaces are compared on {FEWEST} cells or more; each evaluation set of this profile has fewer."
+        raise NotInProfileError(msg, fix="give the profile an evaluation set of more cells")
+    return latents[~latents["evaluation"].isin(small)], small
 
 
 def compare_mixtures(

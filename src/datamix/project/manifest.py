@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from datamix.project.errors import DatamixError
 from datamix.project.profile import project_root
-from datamix.project.settings import ForReaders, Settings
+from datamix.project.settings import ForReaders, Settings, require_plain_name
 from datamix.project.yaml import read_yaml
 
 T = TypeVar("T")
@@ -100,9 +100,7 @@ class Manifest(Settings):
     @model_validator(mode="after")
     def _names_are_known(self) -> "Manifest":
         for name, dataset in self.datasets.items():
-            if not name.isidentifier():
-                msg = f"dataset id {name!r} must be letters, digits and underscores"
-                raise ValueError(msg)
+            require_plain_name(name, what="dataset id")
             if dataset.gene_table is not None and dataset.gene_table not in self.datasets:
                 msg = f"dataset {name!r} names the gene table {dataset.gene_table!r}, which is not a dataset"
                 raise ValueError(msg)

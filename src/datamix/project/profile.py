@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from datamix.project.errors import DatamixError
 from datamix.project.mixture_names import read_name
-from datamix.project.settings import ForReaders, Settings, Words
+from datamix.project.settings import ForReaders, Settings, Words, require_plain_name
 from datamix.project.yaml import read_yaml
 
 Node = Literal["ESC", "HSC", "MPP", "CMP", "CLP", "MEP", "GMP", "RBC", "Plt", "Gran", "Mono", "DC", "T", "B", "NK"]
@@ -99,7 +99,7 @@ class Geneformer(Settings):
     added: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
     """The added sets it is asked about: each alone and on top of the baseline, which is always trained, as is the
     control; nothing: all of the profile."""
-    seeds: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = (0,)
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)] = (0,)
     dictionaries: str | None = None
     """The dataset (reader `geneformer_dictionaries`) with tokens and medians; nothing: computed from each mixture."""
     layers: Annotated[int, Field(gt=0)] = 6
@@ -153,14 +153,15 @@ class Geneformer(Settings):
 class Profile(Settings):
     """Everything a run depends on, validated and frozen."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    """The file's own name; also a folder's, and an argument of commands."""
     title: Words
     """One line for the banner of every page."""
     simulated: bool
     about: Words
     """What this profile shows, and what it cannot show."""
     protocol: Literal["published", "corrected"] = "corrected"
-    seeds: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = (0, 1)
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)] = (0, 1)
     cells: Annotated[int, Field(gt=0)] | Literal["all"]
     """Cells in a training block (the paper: 101,879); `all` takes what there is."""
     most_variable_genes: Annotated[int, Field(gt=0)] | None = None
@@ -170,7 +171,7 @@ class Profile(Settings):
     gene_sets: str | None = None
     """The dataset (reader `gmt`) that holds gene sets for this profile."""
     qc: QC = QC()
-    baselines: dict[str, Baseline]
+    baselines: Annotated[dict[str, Baseline], Field(min_length=1)]
     added: dict[str, Added]
     """In the order in which they are drawn."""
     evaluations: dict[str, Evaluation]
@@ -184,9 +185,10 @@ class Profile(Settings):
     @model_validator(mode="after")
     def _names_are_plain(self) -> "Profile":
         for name in (*self.baselines, *self.added, *self.evaluations):
-            if not name.isidentifier():
-                msg = f"name {name!r} must be letters, digits and underscores"
-                raise ValueError(msg)
+            require_plain_name(name, what="name")
+        if len(set(self.seeds)) < len(self.seeds):
+            msg = "a seed stands twice"
+            raise ValueError(msg)
         clash = set(self.baselines) & set(self.added)
         if clash:
             msg = f"{', '.join(sorted(clash))} stands both under baselines and under added"
@@ -213,6 +215,19 @@ class Profile(Settings):
                     msg = f"evaluations.{name} shares cells or donors with {dataset!r}, which is no training dataset"
                     raise ValueError(msg)
         return self
+
+    def require_whole(self) -> None:
+        """Stop where there is nothing to compare, as in a profile that is made up for a part of the code.
+
+        Raises
+        ------
+        DatamixError
+            If no set is added, or none evaluated.
+        """
+        for part in ("added", "evaluations"):
+            if not getattr(self, part):
+                msg = f"Profile {self.name} has nothing under `{part}`, so there is no book to be made of it."
+                raise DatamixError(msg, fix=f"name a set under `{part}` in config/{self.name}.yaml")
 
     def model_seed(self, seed: int) -> int:
         """Return the seed of the models that are evaluated for a seed.

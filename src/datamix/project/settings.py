@@ -1,8 +1,25 @@
 """What profiles and manifests are made of: checked entries that know which of their fields decide results."""
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict
+
+NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+"""What a name in a profile, and a dataset id, may be: they become names of files, and wildcards of the Snakefile."""
+
+
+def require_plain_name(name: str, *, what: str) -> None:
+    """Refuse a name that no file or wildcard is called by: accents, spaces, hyphens, a digit in front.
+
+    Raises
+    ------
+    ValueError
+        With the characters that it may have.
+    """
+    if re.fullmatch(NAME, name) is None:
+        msg = f"{what} {name!r} must be letters (a to z, A to Z, no accents), digits and underscores, no digit in front"
+        raise ValueError(msg)
 
 
 class ForReaders:

@@ -18,11 +18,10 @@ from datamix.corpora.mixtures import Part
 from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
 from datamix.project.manifest import read_manifest
+from datamix.sources.formats.missing import MISSING
 
 log = logging.getLogger(__name__)
-NO_DONOR = frozenset(
-    {"", "na", "n/a", "nan", "none", "unknown", "unspecified", "pooled", "pool", "not recorded", "not labelled"}
-)
+NO_DONOR = MISSING | {"pooled", "pool", "not recorded", "not labelled"}
 """What sources write where a donor is not known, or cells of several were pooled: such cells share no known donor."""
 _NAMED = 3  # in messages
 

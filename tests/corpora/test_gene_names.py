@@ -141,9 +141,9 @@ def test_the_mitochondrion_as_refseq_names_it():
         (
             ["ENSMUSG00000000001", "ENSMUSG00000000003"],
             "ensembl",
-            r"2 of mouse \(such as 'ENSMUSG00000000001'\), 0 are",
+            r"2 are of mouse \(such as 'ENSMUSG00000000001'\), 0 are",
         ),
-        (["hg19_ACTB", "mm10_Actb"], "symbol", r"of 2 genes 1 of mouse \(such as 'mm10_Actb'\), 1 are human"),
+        (["hg19_ACTB", "mm10_Actb"], "symbol", r"of 2 genes 1 are of mouse \(such as 'mm10_Actb'\), 1 are human"),
         (["ACTB", "GAPDH", "ENSG00000000003"], "ensembl", r"of 3 names 1 are \(ENSG .*, 2 are known symbols"),
         (["ACTB", "A", "B", "C"], "symbol", r"1 of its 4 genes \(25%\) are known; expected at least 50%"),
     ],

@@ -59,7 +59,5 @@ def test_an_interrupted_write_leaves_the_former_file(tmp_path):
 
 
 def test_mitochondrial_bound_is_a_fraction(write):
-    with pytest.raises(
-        DatamixError, match=r"'qc\.max_mito': .*fraction from 0 to 1, not per cent: write 0\.1 for 10 %"
-    ):
-        write("seeds: [0, 1]", "seeds: [0, 1]\nqc: {max_mito: 10}")
+    with pytest.raises(DatamixError, match=r"qc\.max_mito': .*fraction from 0 to 1, not per cent: write 0\.1 for 10 %"):
+        write("max_mito: 0.1", "max_mito: 10")

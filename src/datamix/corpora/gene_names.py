@@ -71,6 +71,7 @@ def map_genes(var: pd.DataFrame, *, gene_ids: str, table: pd.DataFrame | None, w
     names = pd.Series(var.index.astype(str))
     found = spell(names, table=table)
     if "ensembl" in var.columns:
+        _require_one_organism(found, where=where)
         found = found.preferring(spell(pd.Series(var["ensembl"].astype(str).to_numpy()), table=None))
     _require_human(found, where=where)
     symbols = _symbols(var, names, found, gene_ids=gene_ids, table=table, where=where)
@@ -95,7 +96,7 @@ def map_genes(var: pd.DataFrame, *, gene_ids: str, table: pd.DataFrame | None, w
             "repeated id": int(same_id.sum()),
         }
         | ({"copy on the Y chromosome": int(par_y.sum())} if par_y.any() else {}),
-        named_by={str(how): int(n) for how, n in found.how[ids.notna()].value_counts().sort_index().items()},
+        named_by={str(how): int(n) for how, n in found.how[ids.notna() & ~par_y].value_counts().sort_index().items()},
     )
 
 
@@ -121,12 +122,26 @@ def _symbols(
     return result.where(result.notna(), names.where(found.ids.isna()))
 
 
+def _require_one_organism(found: Spellings, *, where: str) -> None:
+    """Refuse names of a mouse beside Ensembl ids of man, or of any organism: one of them is wrong."""
+    known = int(found.ids.notna().sum())
+    if found.looks_like_mouse and known < MOST * len(found.ids):
+        msg = (
+            f"{where}: {known:,} of its {len(found.ids):,} gene names are human symbols; "
+            f"others, such as '{found.names[found.ids.isna()].iloc[0]}', are written as mouse genes are, whatever the "
+            "Ensembl ids beside them say."
+        )
+        raise DatamixError(
+            msg, fix="this project compares human cells: take human cells, or mend the names of the genes"
+        )
+
+
 def _require_human(found: Spellings, *, where: str) -> None:
     organisms = other_organisms(found)
     if sum(organisms.values()) <= _FOREIGN * len(found.ids):
         return
-    listed = ", ".join(f"{n:,} of {name}" for name, n in organisms.items())
-    known = int(found.ids.notna().sum())
+    listed = ", ".join(f"{n:,} are of {name}" for name, n in organisms.items())
+    known = int((found.ids.notna() & found.organism.isna()).sum())
     msg = (
         f"{where}: expected human genes; of {len(found.ids):,} genes {listed} (such as '{found.example_of_foreign}'), "
         f"{known:,} are human."

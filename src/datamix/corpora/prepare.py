@@ -275,9 +275,7 @@ def _require_unique(names: pd.Index, *, dataset_id: str) -> None:
     repeated = names[names.duplicated()]
     if len(repeated):
         msg = f"{dataset_id}: cell name '{repeated[0]}' stands more than once ({len(repeated):,} repeats in all)."
-        fix = (
-            "a corpus needs unique cell names: name the column of the samples that share them (name_with: donor, say) "
-        )
+        fix = "a corpus needs unique cell names: name the column of their samples (name_with: donor, say) "
         raise DatamixError(msg, fix=fix + "in the dataset's options in data_manifest.yaml")
 
 

@@ -207,7 +207,7 @@ def test_what_is_wrong_is_refused_in_words_that_help(tmp_path, change, entry, me
         ("a.csv", b"gene,note\nACTB,x\nGAPDH,y\n", "has no column of numbers"),
         ("a.csv", b",c1,c2\nx1,1,2\nx2,3,4\n", "gene dimension cannot be told"),
         ("a.csv", b",c1,c2\nACTB,1,\nGAPDH,3,4\n", "no number stands at 'ACTB', 'c2'"),
-        ("a.csv", b",c1,c2\nACTB,1,0.5\nGAPDH,3,4\n", "Expected raw counts"),
+        ("a.csv", b",c1,c2\nACTB,1,0.5\nGAPDH,3,4\n", "0.5 of gene .ACTB.; expected raw counts"),
         ("matrix.mtx", b"%%MatrixMarket matrix coordinate integer general\n1 1 0\n", "expected one features.tsv"),
     ],
 )

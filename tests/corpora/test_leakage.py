@@ -1,3 +1,5 @@
+import json
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -157,4 +159,18 @@ def test_missing_corpus_is_named(tmp_path):
     layout = write(tmp_path, {"train": TRAIN, "other": OTHER, "held": TRAIN}, sources=ONE_SOURCE)
     layout.corpus("held").unlink()
     with pytest.raises(DatamixError, match=r"held\.h5ad does not exist"):
+        require_no_leak(layout, blocks())
+
+
+@pytest.mark.parametrize("digest", ["a" * 64, "b" * 64])
+def test_one_file_under_two_ids_is_one_source(tmp_path, digest):
+    layout = write(tmp_path, {"train": TRAIN, "other": OTHER, "held": {"1": "M", "9": "N"}}, sources={})
+    for dataset, found in (("train", "a" * 64), ("held", digest)):
+        corpus = ad.read_h5ad(layout.corpus(dataset))
+        corpus.uns["datamix"] = json.dumps({"inputs": {f"{dataset}.h5ad": found}})
+        corpus.write_h5ad(layout.corpus(dataset))
+    if digest == "b" * 64:
+        assert require_no_leak(layout, blocks()) == []
+        return
+    with pytest.raises(DatamixError, match=r"1 of its 2 cells are also in the training cells drawn from train \(1\)"):
         require_no_leak(layout, blocks())

@@ -152,7 +152,7 @@ def test_log_normalised_blocks_pass_under_published_only(tmp_path, monkeypatch, 
     whole = h5ad.read_h5ad
 
     def marking(files, *, skip=0, block_cells=20_000, symbol=None):
-        for block in whole(files, skip=skip, block_cells=block_cells, symbol=symbol):
+        for block in whole(files, skip=skip, block_cells=block_cells, symbol=symbol, matrix="X"):
             block.uns["log_normalised"] = True
             yield block
 
@@ -321,10 +321,12 @@ def test_blocks_of_other_settings_are_not_gone_on_with(tmp_path):
 def test_normalised_counts_are_refused(tmp_path):
     source = cells()
     sc.pp.normalize_total(source, target_sum=1e4)
+    with pytest.raises(DatamixError, match=r"a\.h5ad holds no raw counts, .*; it has X \(no raw counts\)"):
+        run(write_project(tmp_path, {"a": source}))
     with pytest.raises(
         DatamixError, match=r"a \(a\.h5ad\): cell 'cell0' has [\d.]+ of gene 'ENSG.*expected raw counts"
     ):
-        run(write_project(tmp_path, {"a": source}))
+        run(write_project(tmp_path, {"a": source}, options={"matrix": "X"}))
     assert not (tmp_path / "results" / "tiny" / "corpora" / "a.h5ad").exists()
 
 
@@ -362,7 +364,6 @@ def test_truncated_file_is_refused_by_the_manifest_and_by_the_reader(tmp_path):
         ({"cell_tipe": "type"}, r"Dataset 'a': the reader 'h5ad' has no option 'cell_tipe'"),
         ({"cell_type": "kind"}, r"a\.h5ad: obs has no column 'kind'; it has .*type"),
         ({"symbol": "name"}, r"a\.h5ad: var has no column 'name'"),
-        ({}, "its genes are Ensembl ids without symbols"),
     ],
 )
 def test_options_that_do_not_fit(tmp_path, options, message):

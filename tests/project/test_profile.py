@@ -69,3 +69,8 @@ def test_a_profile_without_sets_gives_no_book(part):
     read_profile("demo").require_whole()
     with pytest.raises(DatamixError, match=f"nothing under `{part}`"):
         read_profile("demo").model_copy(update={part: {}}).require_whole()
+
+
+def test_mitochondrial_bound_is_a_fraction(write):
+    with pytest.raises(DatamixError, match=r"qc\.max_mito': .*fraction from 0 to 1, not per cent: write 0\.1 for 10 %"):
+        write("max_mito: 0.1", "max_mito: 10")

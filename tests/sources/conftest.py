@@ -9,7 +9,13 @@ PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def real_data() -> Path:
+def real_data(real_data_folder: Path) -> Path:
+    """Return the folder of the small real files."""
+    return real_data_folder
+
+
+@pytest.fixture(scope="session")
+def real_data_folder() -> Path:
     """Return the folder of the small real files: the first of DATAMIX_MIRROR, or ../shared/data beside the project."""
     named = [Path(p) for p in os.environ.get("DATAMIX_MIRROR", "").split(os.pathsep) if p]
     for folder in (*named, PROJECT.parent / "shared" / "data"):

@@ -6,6 +6,7 @@ run then goes on, says so in its log, and the book shows it. The entry counts un
 with evaluation cells in training always stops, and so does a published one where a leak is not named.
 """
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +19,10 @@ from datamix.corpora.mixtures import Part
 from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
 from datamix.project.manifest import read_manifest
+from datamix.sources.formats.missing import MISSING
 
 log = logging.getLogger(__name__)
-NO_DONOR = frozenset(
-    {"", "na", "n/a", "nan", "none", "unknown", "unspecified", "pooled", "pool", "not recorded", "not labelled"}
-)
+NO_DONOR = MISSING | {"pooled", "pool", "not recorded", "not labelled"}
 """What sources write where a donor is not known, or cells of several were pooled: such cells share no known donor."""
 _NAMED = 3  # in messages
 
@@ -48,7 +48,8 @@ def compare(layout: Layout, blocks: Mapping[str, Sequence[Part]]) -> list[Compar
     """Compare the cells that are drawn for training with those of every evaluation set.
 
     Cells are compared by the name that their source gives them (`soma_joinid` in scTab), donors by theirs, between
-    datasets that the manifest says are of one `source`; elsewhere the same name means nothing. Of an evaluation set
+    datasets that the manifest says are of one `source`, or that were read from a file with the same sha256;
+    elsewhere the same name means nothing. Of an evaluation set
     all cells of the wanted types count, drawn or not.
 
     Parameters
@@ -73,9 +74,10 @@ def compare(layout: Layout, blocks: Mapping[str, Sequence[Part]]) -> list[Compar
         rows.setdefault(part.dataset, set()).update(part.rows.tolist())
     found = []
     for name, evaluation in profile.evaluations.items():
-        source = manifest.source_of(evaluation.dataset)
+        source, files = manifest.source_of(evaluation.dataset), _files(layout, evaluation.dataset)
         for dataset, drawn in rows.items():
-            if manifest.source_of(dataset) != source:
+            # The same file under two ids is one source, whatever the manifest says.
+            if manifest.source_of(dataset) != source and files.isdisjoint(_files(layout, dataset)):
                 continue
             trained = _names(layout, dataset).iloc[sorted(drawn)]
             tested = _names(layout, evaluation.dataset)
@@ -130,6 +132,12 @@ def _names(layout: Layout, dataset: str) -> pd.DataFrame:
     obs = read_corpus(layout.corpus(dataset), backed=True).obs
     cells = obs.index.str.removeprefix(f"{dataset}:")
     return obs[["donor", "cell_type"]].astype(str).assign(cell=cells).reset_index(drop=True)
+
+
+def _files(layout: Layout, dataset: str) -> set[str]:
+    """Return the sha256 of the files that a corpus was read from."""
+    record = json.loads(read_corpus(layout.corpus(dataset), backed=True).uns.get("datamix", "{}"))
+    return {digest for digest in record.get("inputs", {}).values() if digest}
 
 
 def _compare(trained: pd.Series, tested: pd.Series) -> tuple[int, tuple[str, ...]]:

@@ -19,6 +19,7 @@ from datamix.corpora.corpus import OBS
 from datamix.corpora.gene_names import GeneMap, map_genes
 from datamix.corpora.genes import common_genes, needs_training_genes
 from datamix.corpora.inventory import local_files
+from datamix.corpora.plausibility import LEAST_KNOWN_COUNTS, implausible, measure
 from datamix.project.errors import DatamixError
 from datamix.project.files import read_json, replacing, write_json
 from datamix.project.fingerprint import fingerprint
@@ -28,6 +29,7 @@ from datamix.project.manifest import Dataset, Manifest
 from datamix.project.profile import QC, Profile
 from datamix.project.progress import progress
 from datamix.sources.formats.cell_labels import NOT_LABELLED
+from datamix.sources.formats.missing import as_labels
 from datamix.sources.formats.raw_counts import require_counts
 from datamix.sources.registry import reader, reader_code
 
@@ -84,7 +86,8 @@ def prepare(
     -------
     The h5ad file: X CSR float32 raw counts (n_cells, n_genes), `var` Ensembl ids with `symbol`, `obs` with `cell_type`,
     `donor`, `dataset`, `total_counts` (counts), `mito_fraction` (0 to 1) and what the reader adds; `uns["datamix"]`,
-    json, says what it was made from and what was dropped.
+    json, says what it was made from, how its genes were named, what was dropped, and under `notes` what is unlike raw
+    counts of cells.
 
     Raises
     ------
@@ -157,8 +160,10 @@ def _prepare(
         "inputs": inputs,
         "gene_table": table_inputs,
     }
-    _join(_list_parts(parts), path, dataset_id=dataset_id, facts=facts, qc=profile.qc)
+    record = _join(_list_parts(parts), path, dataset_id=dataset_id, facts=facts, qc=profile.qc)
     shutil.rmtree(parts)
+    for line in _summary(record):
+        say(f"{dataset_id}: {line}")
     return path
 
 
@@ -173,7 +178,23 @@ def _gene_table(dataset: Dataset, *, manifest: Manifest, root: Path) -> tuple[pd
     entry = manifest.dataset(dataset.gene_table)
     files, inputs = local_files(dataset.gene_table, entry, root=root)
     read = reader(entry.reader, options=entry.options, dataset_id=dataset.gene_table)
-    return read(files, **entry.options), inputs
+    found = None if entry.gene_ids is not None else read(files, **entry.options)
+    if not (isinstance(found, pd.DataFrame) and {"gene", "symbol"} <= set(found.columns)):
+        kind = "holds cells" if entry.gene_ids is not None else f"is read by '{entry.reader}'"
+        msg = f"gene_table names '{dataset.gene_table}' ({entry.title}), which {kind} and is no table of genes."
+        raise DatamixError(msg, fix="name a dataset with the reader 'gene_table' in data_manifest.yaml")
+    return found, inputs
+
+
+def _summary(record: Mapping[str, Any]) -> Iterator[str]:
+    """Say in a line what a corpus holds, and in one each what is unusual."""
+    named = ", ".join(f"{how}: {n:,}" for how, n in record["genes_named_by"].items())
+    left_out = ", ".join(f"{why}: {n:,}" for why, n in record["genes_dropped"].items() if n)
+    yield (
+        f"{record['cells_kept']:,} of {record['cells_read']:,} cells and {record['genes_kept']:,} of "
+        f"{record['genes_read']:,} genes ({named}{'; left out, ' if left_out else ''}{left_out})"
+    )
+    yield from (f"note: {note}" for note in record["notes"])
 
 
 def code_of(dataset_id: str, manifest: Manifest) -> str:
@@ -205,6 +226,9 @@ def _filter(
 ) -> ad.AnnData:
     """Measure and filter the cells of a block, and keep the genes that have an Ensembl id."""
     counts = sparse.csr_matrix(block.X, dtype=np.float32)
+    if not counts.has_canonical_format:
+        counts = counts.copy()  # a row may name a gene twice: its counts are one
+        counts.sum_duplicates()
     _require_same_genes(block.var_names.equals(genes.source), dataset_id=dataset_id)
     if raw:
         where = f"{dataset_id} ({', '.join(files) or 'no files'})"
@@ -218,8 +242,7 @@ def _filter(
     if "mito_fraction" not in obs:
         obs["mito_fraction"] = np.divide(mito, total, out=np.zeros_like(mito), where=total > 0)
     for column, missing in (("cell_type", NOT_LABELLED), ("donor", NOT_RECORDED), ("dataset", dataset_id)):
-        values = obs[column].astype(object) if column in obs else pd.Series(missing, index=obs.index, dtype=object)
-        obs[column] = values.where(values.notna() & (values != ""), missing).astype(str)
+        obs[column] = as_labels(obs[column], missing=missing) if column in obs else missing
     obs = obs[[*OBS, *(c for c in obs.columns if c not in OBS)]]
     obs.index = pd.Index([f"{dataset_id}:{name}" for name in block.obs_names], dtype=object)
     kept = np.flatnonzero((obs["total_counts"] > qc.min_counts) & (obs["mito_fraction"] < qc.max_mito))
@@ -229,10 +252,14 @@ def _filter(
         "cells_read": len(obs),
         "genes_read": block.n_vars,
         "genes_dropped": genes.dropped,
+        "genes_named_by": genes.named_by,
         "mito_genes": int(genes.mito.sum()),
+        "known_counts": float(counts[:, np.flatnonzero(genes.known)].sum(dtype=np.float64)),
+        "notes": [str(note) for note in block.uns.get("notes", ())],
         "highest_total": float(obs["total_counts"].max()),
         "lowest_mito": float(obs["mito_fraction"].min()),
         "raw": raw,
+        **measure(counts.data, total, mito),
     }
     var = pd.DataFrame({"symbol": genes.symbols}, index=pd.Index(genes.genes, dtype=object))
     return ad.AnnData(chosen, obs=obs.iloc[kept].copy(), var=var, uns={"facts": json.dumps(facts)})
@@ -248,10 +275,11 @@ def _require_unique(names: pd.Index, *, dataset_id: str) -> None:
     repeated = names[names.duplicated()]
     if len(repeated):
         msg = f"{dataset_id}: cell name '{repeated[0]}' stands more than once ({len(repeated):,} repeats in all)."
-        raise DatamixError(msg, fix="a corpus needs unique cell names: let its reader make them so")
+        fix = "a corpus needs unique cell names: name the column of their samples (name_with: donor, say) "
+        raise DatamixError(msg, fix=fix + "in the dataset's options in data_manifest.yaml")
 
 
-def _join(parts: Sequence[Path], path: Path, *, dataset_id: str, facts: Mapping[str, Any], qc: QC) -> None:
+def _join(parts: Sequence[Path], path: Path, *, dataset_id: str, facts: Mapping[str, Any], qc: QC) -> dict[str, Any]:
     """Put the blocks of a corpus into one file, with one block's counts in memory at a time."""
     if not parts:
         msg = f"{dataset_id}: its reader found no cells."
@@ -274,6 +302,13 @@ def _join(parts: Sequence[Path], path: Path, *, dataset_id: str, facts: Mapping[
         obs[column] = pd.Categorical(text, categories=sorted(text.unique()))
     var = _read_part(parts[0], "var")
     _require_same_genes(all(var.equals(_read_part(part, "var")) for part in parts), dataset_id=dataset_id)
+    counts, known = sum(f["counts"] for f in found), sum(f["known_counts"] for f in found)
+    if known < LEAST_KNOWN_COUNTS * counts:
+        msg = f"{dataset_id}: {known / counts:.1%} of its counts lie in genes with a known name; expected at least "
+        msg += f"{LEAST_KNOWN_COUNTS:.0%}."
+        raise DatamixError(msg, fix="check what names the genes, and the dataset's gene_ids and gene_table")
+    raw = all(f["raw"] for f in found)
+    unlike = implausible(found, totals=obs["total_counts"].to_numpy(), max_mito=qc.max_mito) if raw else []
     record = {
         **facts,
         "cells_read": sum(f["cells_read"] for f in found),
@@ -281,9 +316,11 @@ def _join(parts: Sequence[Path], path: Path, *, dataset_id: str, facts: Mapping[
         "genes_read": found[0]["genes_read"],
         "genes_kept": len(var),
         "genes_dropped": found[0]["genes_dropped"],
+        "genes_named_by": found[0]["genes_named_by"],
         "mito_genes": found[0]["mito_genes"],
+        "notes": [*dict.fromkeys(note for f in found for note in f["notes"]), *unlike],
     }
-    if not all(f["raw"] for f in found):
+    if not raw:
         record["log_normalised"] = True
     with replacing(path) as beside, h5py.File(beside, "w") as file:
         uns = {"datamix": json.dumps(record, sort_keys=True, ensure_ascii=False)}
@@ -291,6 +328,7 @@ def _join(parts: Sequence[Path], path: Path, *, dataset_id: str, facts: Mapping[
         file.pop("X", None)
         _write_counts(file.create_group("X"), parts, shape=(len(obs), len(var)))
         file.close()  # before it is moved
+    return record
 
 
 def _write_counts(group: h5py.Group, parts: Sequence[Path], *, shape: tuple[int, int]) -> None:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from datamix.project.errors import DatamixError
 from datamix.project.mixture_names import read_name
@@ -25,6 +25,14 @@ class QC(Settings):
     """Total counts must be above this."""
     max_mito: Annotated[float, Field(gt=0)] = 0.1
     """The mitochondrial fraction (0 to 1) must be below this."""
+
+    @field_validator("max_mito")
+    @classmethod
+    def _is_a_fraction(cls, value: float) -> float:
+        if value > 1:
+            msg = f"a fraction from 0 to 1, not per cent: write {value / 100:g} for {value:g} %"
+            raise ValueError(msg)
+        return value
 
 
 class Baseline(Settings):

@@ -13,14 +13,19 @@ all training corpora share has `training_genes`, which are given where
 
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from datamix.project.errors import DatamixError
 from datamix.project.manifest import Manifest
+from datamix.sources.formats.blocks import nearest
 
 READERS: dict[str, str] = {
     "r_data": "datamix.sources.readers.r_data:read_r_data",
+    "file": "datamix.sources.readers.file:read_file",
     "h5ad": "datamix.sources.readers.h5ad:read_h5ad",
     "simulated": "datamix.sources.simulator.reader:simulated",
     "gene_table": "datamix.sources.readers.gene_table:read_gene_table",
@@ -58,7 +63,8 @@ def reader(name: str, *, options: Mapping[str, Any], dataset_id: str) -> Callabl
     """
     if name not in READERS:
         msg = f"Dataset '{dataset_id}' asks for the reader '{name}', which does not exist."
-        raise DatamixError(msg, fix=f"choose one of {', '.join(sorted(READERS))} in data_manifest.yaml")
+        fix = "choose 'file', which reads counts of cells of any known format, or one of "
+        raise DatamixError(msg, fix=f"{fix}{', '.join(sorted(READERS))}, in data_manifest.yaml")
     module, function = READERS[name].split(":")
     read = getattr(importlib.import_module(module), function)
     parameters = [p for p in inspect.signature(read).parameters.values() if p.kind is p.KEYWORD_ONLY]
@@ -69,8 +75,26 @@ def reader(name: str, *, options: Mapping[str, Any], dataset_id: str) -> Callabl
     if unknown or missing:
         problems = [f"has no option '{o}'" for o in unknown] + [f"needs the option '{o}'" for o in missing]
         msg = f"Dataset '{dataset_id}': the reader '{name}' {' and '.join(problems)}."
-        raise DatamixError(msg, fix=f"edit its options in data_manifest.yaml; it knows {', '.join(accepted) or 'none'}")
+        near = nearest(unknown[0], accepted) if unknown else None
+        fix = f"edit its options in data_manifest.yaml; it knows {', '.join(accepted) or 'none'}"
+        raise DatamixError(msg, fix=f"{fix}; did you mean '{near}'?" if near else fix)
+    _require_types(read, options, where=f"Dataset '{dataset_id}': the reader '{name}'")
     return read
+
+
+def _require_types(read: Callable[..., Any], options: Mapping[str, Any], *, where: str) -> None:
+    """Hold options against the types that the reader says it takes."""
+    hints = get_type_hints(read)
+    for option, value in options.items():
+        if option not in hints:
+            continue
+        try:
+            # As json: YAML has lists where Python has tuples, and both have texts, numbers and truth values apart.
+            TypeAdapter(hints[option]).validate_json(json.dumps(value, default=str), strict=True)
+        except ValidationError as error:
+            reasons = "; or ".join(dict.fromkeys(e["msg"].lower() for e in error.errors()))
+            msg = f"{where} does not take {option}: {value!r} ({reasons})."
+            raise DatamixError(msg, fix=f"correct `{option}` in the dataset's options in data_manifest.yaml") from error
 
 
 def reader_code(dataset_id: str, manifest: Manifest) -> list[str]:

@@ -92,3 +92,12 @@ def test_real_table(real_data):
     # Renamed to TENT5C: the earlier symbol still finds the gene, and the present one comes first.
     assert ids["FAM46C"] == ids["TENT5C"]
     assert table.drop_duplicates("gene").set_index("gene")["symbol"][ids["FAM46C"]] == "TENT5C"
+
+
+@pytest.mark.parametrize("chr_", ["chr", ""])
+def test_main_chromosomes_are_known_as_ucsc_and_as_ensembl_write_them(tmp_path, chr_):
+    path = tmp_path / "genes.csv"
+    rows = [f"ENSG00000000009,ACTB,protein_coding,{chr_}7", "ENSG00000000001,ACTB,protein_coding,HSCHR7_ALT"]
+    path.write_text("\n".join(["gene_id,gene_name,biotype,chromosome", *rows]))
+    table = read_gene_table({path.name: path}, biotype="biotype", chromosome="chromosome")
+    assert table["gene"].tolist() == ["ENSG00000000009"]

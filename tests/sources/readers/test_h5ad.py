@@ -70,12 +70,6 @@ def test_missing_columns(tmp_path, source, options, message):
         list(read_h5ad(saved(tmp_path / "a.h5ad", source), **options))
 
 
-def test_x_by_genes_is_refused(tmp_path, source):
-    source.X = source.X.tocsc()
-    with pytest.raises(DatamixError, match=r"a\.h5ad: X is stored as csc"):
-        list(read_h5ad(saved(tmp_path / "a.h5ad", source)))
-
-
 def test_truncated_file(tmp_path, source):
     files = saved(tmp_path / "a.h5ad", source)
     files["a.h5ad"].write_bytes(files["a.h5ad"].read_bytes()[:-3000])
@@ -83,10 +77,34 @@ def test_truncated_file(tmp_path, source):
         list(read_h5ad(files))
 
 
-def test_two_files(tmp_path, source):
-    files = saved(tmp_path / "a.h5ad", source) | saved(tmp_path / "b.h5ad", source)
-    with pytest.raises(DatamixError, match=r"takes one file, the manifest entry lists a\.h5ad, b\.h5ad"):
+def test_files_are_samples_of_one_dataset(tmp_path, source):
+    other = source[:, [5, 0, 1, 2, 3]].copy()
+    files = saved(tmp_path / "a.h5ad", source) | saved(tmp_path / "b.h5ad", other)
+    blocks = list(read_h5ad(files, cell_type="kind", block_cells=8))
+    assert [b.n_obs for b in blocks] == [8, 3, 8, 3]
+    whole = ad.concat(blocks, merge="same")
+    assert whole.var_names.tolist() == ["ENSG0", "ENSG1", "ENSG2", "ENSG3", "ENSG5"]
+    expected = source.to_df()[whole.var_names].to_numpy()
+    np.testing.assert_array_equal(whole.X.toarray(), np.vstack([expected, expected]))
+    assert whole.obs_names.tolist() == [f"{f}:{n}" for f in "ab" for n in source.obs_names]
+    assert whole.obs["donor"].tolist() == ["a"] * 11 + ["b"] * 11
+    rest = list(read_h5ad(files, cell_type="kind", block_cells=8, skip=3))
+    assert [b.obs_names.tolist() for b in rest] == [["b:cell8", "b:cell9", "b:cell10"]]
+
+
+def test_files_that_share_few_genes_are_no_samples_of_one_dataset(tmp_path, source):
+    other = source.copy()
+    other.var_names = [f"G{i}" for i in range(5)] + ["ENSG0"]
+    files = saved(tmp_path / "a.h5ad", source) | saved(tmp_path / "b.h5ad", other)
+    with pytest.raises(DatamixError, match=r"share 1 genes, of 6 and more: a: ENSG0, ENSG1 …; b: G0, G1"):
         list(read_h5ad(files))
+
+
+def test_names_that_repeat_are_told_apart_by_a_column(tmp_path, source):
+    source.obs_names = ["x"] * 11
+    source.obs["sample"] = [f"s{i}" for i in range(11)]
+    (block,) = read_h5ad(saved(tmp_path / "a.h5ad", source), name_with="sample")
+    assert block.obs_names.tolist() == [f"s{i}:x" for i in range(11)]
 
 
 def test_real_gut_cells(real_data):

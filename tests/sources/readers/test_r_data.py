@@ -47,7 +47,7 @@ def test_the_names_tell_which_dimension_holds_the_genes(tmp_path, genes_in_rows)
 
 
 def test_no_known_gene(tmp_path):
-    table = counts(["c1", "c2"]).rename(columns=str.lower)
+    table = counts(["c1", "c2"]).set_axis(["g1", "g2", "g3", "g4"], axis=1)
     with pytest.raises(DatamixError, match=r"a\.rda: its object \(2 × 4\): of the genes ACTB, .*there is none of its"):
         read(saved(tmp_path / "a.rda", m=table))
 
@@ -100,7 +100,6 @@ def test_nested_object_with_ensembl_ids(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, r"a\.rda holds 2 objects: m, n"),
         ({"matrix": "o"}, r"a\.rda has no 'o': where 'o' was sought it has m, n"),
         ({"matrix": "m/x"}, r"a\.rda has no 'm/x': where 'x' was sought it has ACTB, CD3E"),
         ({"matrix": "n"}, r"a\.rda: n is not a matrix but"),
@@ -114,9 +113,28 @@ def test_options_that_do_not_fit(tmp_path, options, message):
 
 
 def test_frame_of_text(tmp_path):
-    table = counts(["c0", "c1"]).assign(ACTB=["x", "y"])
-    with pytest.raises(DatamixError, match=r"a\.rda: its object is a data frame with columns that are not numbers"):
+    table = counts(["c0", "c1"]).astype(str)
+    with pytest.raises(DatamixError, match=r"a\.rda holds no raw counts"):
         read(saved(tmp_path / "a.rda", m=table))
+    with pytest.raises(DatamixError, match=r"a\.rda: m is a data frame with columns that are not numbers \(ACTB"):
+        read(saved(tmp_path / "a.rda", m=table), matrix="m")
+
+
+def test_the_matrix_with_counts_is_found_among_others(tmp_path):
+    table = counts(["c0", "c1"])
+    block = read(saved(tmp_path / "a.rda", logs=table / 3, m=table, n=np.array([1.0, 2.0])))
+    np.testing.assert_array_equal(block.X.toarray(), table)
+    assert block.uns["notes"] == ["raw counts are taken from m, not from logs"]
+
+
+@pytest.mark.parametrize(("rule", "expected"), [("D", ["D", "D"]), ({"rule": "name", "pattern": "(c).*"}, ["c", "c"])])
+def test_donors(tmp_path, rule, expected):
+    assert read(saved(tmp_path / "a.rda", m=counts(["c0", "c1"])), donor=rule).obs["donor"].tolist() == expected
+
+
+def test_donor_rule_that_cannot_be_applied(tmp_path):
+    with pytest.raises(DatamixError, match=r"donor: none of the 2 cells .* has a label by the rule 'name'"):
+        read(saved(tmp_path / "a.rda", m=counts(["c0", "c1"])), donor={"rule": "name", "pattern": "x"})
 
 
 def test_cut_off_file(tmp_path):
@@ -202,7 +220,7 @@ def test_labels_of_the_names(tmp_path):
     ("cell_type", "message"),
     [
         ({"rule": "guess"}, "the rule 'guess' does not exist"),
-        ({"rule": "column", "file": "l.txt"}, "the rule 'column' does not take these options: .*'column'"),
+        ({"rule": "column", "column": "call"}, "the rule 'column' does not take these options: .*'file'"),
         ({"rule": "column", "file": "l.txt", "column": "kind"}, r"l\.txt has no column 'kind'; it has call"),
         ({"rule": "column", "file": "m.txt", "column": "call"}, r"no file 'm\.txt', only a\.rda, l\.txt"),
         (

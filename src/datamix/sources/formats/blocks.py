@@ -1,5 +1,7 @@
 """What the readers of the published files share: blocks of cells, and the checks on files, columns and counts."""
 
+import difflib
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,8 +16,12 @@ from scipy import sparse
 from datamix.project.errors import DatamixError
 from datamix.sources.formats.raw_counts import require_counts
 
+_LISTED = 30  # columns, in messages
 Protocol = Literal["published", "corrected"]
-FETCH_AGAIN = "delete the file and run `datamix data fetch` again"
+FETCH_AGAIN = (
+    "take the file again from where it came: for one that `datamix data fetch` brought, `datamix data verify` says "
+    "whether it is whole and `datamix data fetch` brings it again; of your own, another copy"
+)
 
 
 def make_block(
@@ -87,8 +93,20 @@ def require_columns(found: Iterable[str], wanted: Sequence[str], *, where: str) 
     absent = [name for name in wanted if name not in columns]
     if absent:
         missing = ", ".join(repr(name) for name in absent)
-        msg = f"{where} has no column {missing}; it has {', '.join(columns) or 'none'}."
-        raise DatamixError(msg, fix="check that this is the published file, unchanged; if not, " + FETCH_AGAIN)
+        listed = ", ".join(columns[:_LISTED]) + (
+            f" and {len(columns) - _LISTED} more" if len(columns) > _LISTED else ""
+        )
+        near = nearest(absent[0], columns)
+        msg = f"{where} has no column {missing}; it has {listed or 'none'}."
+        fix = "name the column in the dataset's options in data_manifest.yaml"
+        raise DatamixError(msg, fix=f"{fix}: did you mean '{near}'?" if near else fix)
+
+
+def nearest(name: str, found: Iterable[str]) -> str | None:
+    """Return the name that is most like another, whatever its capitals and separators; None where none is like it."""
+    plain = {re.sub(r"[\W_]", "", other.lower()): other for other in found}
+    like = difflib.get_close_matches(re.sub(r"[\W_]", "", name.lower()), plain, n=1, cutoff=0.7)
+    return plain[like[0]] if like else None
 
 
 def require_cells(rows: np.ndarray, *, where: str, filters: str) -> None:

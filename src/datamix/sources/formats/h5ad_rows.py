@@ -4,6 +4,8 @@ Only the wanted rows are read, about `SLAB_BYTES` at a time, so that memory hold
 slab, however large the file is.
 """
 
+import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,16 +101,21 @@ def open_h5ad(path: Path) -> Iterator[h5py.File]:
     if not path.is_file():
         msg = f"{path} does not exist."
         raise DatamixError(msg, fix="run `datamix data fetch`")
+    with contextlib.suppress(ImportError):
+        import hdf5plugin  # noqa: F401 (its import makes zstd, blosc and others known to HDF5)
     try:
         # The cache serves neighbouring rows that share a compressed chunk.
         with h5py.File(path, "r", rdcc_nbytes=SLAB_BYTES) as file:
             yield file
     except OSError as error:
+        if re.search(r"can't open directory|not registered|required filter|plugin", str(error)):
+            msg = f"{path} is compressed with a filter that HDF5 does not have here, such as zstd or blosc ({error})."
+            raise DatamixError(msg, fix="pip install hdf5plugin") from error
         msg = f"{path} cannot be read as an h5ad file: it is truncated or damaged ({error})."
         raise DatamixError(msg, fix=FETCH_AGAIN) from error
 
 
-def shape_of(file: h5py.File) -> tuple[int, int]:
+def shape_of(file: h5py.Group) -> tuple[int, int]:
     """Return the number of cells and genes.
 
     Raises
@@ -118,7 +125,7 @@ def shape_of(file: h5py.File) -> tuple[int, int]:
     """
     absent = [part for part in ("X", "obs", "var") if part not in file]
     if absent:
-        msg = f"{file.filename} has no {', '.join(absent)}; it holds {', '.join(file) or 'nothing'}."
+        msg = f"{file.file.filename} has no {', '.join(absent)}; it holds {', '.join(file) or 'nothing'}."
         raise DatamixError(msg, fix=FETCH_AGAIN)
     matrix = file["X"]
     if isinstance(matrix, h5py.Dataset):
@@ -126,35 +133,57 @@ def shape_of(file: h5py.File) -> tuple[int, int]:
     else:
         kind = _text(matrix.attrs.get("encoding-type", matrix.attrs.get("h5sparse_format", "csr")))
         if not kind.startswith("csr"):
-            msg = f"{file.filename}: X is stored as {kind}, by genes; cells can only be read piece by piece from CSR."
+            msg = f"{file.file.filename}: X is stored as {kind}, by genes; this reader takes CSR."
             raise DatamixError(msg, fix="read it with anndata, convert X to CSR, and write it again")
         n_cells, n_genes = (int(n) for n in matrix.attrs.get("shape", matrix.attrs.get("h5sparse_shape")))
-    lengths = {axis: _index(file, axis).shape[0] for axis in ("obs", "var")}
+    lengths = {axis: n_rows(file, axis) for axis in ("obs", "var")}
     expected = {"obs": n_cells, "var": n_genes}
     if not isinstance(matrix, h5py.Dataset):
         lengths["X/indptr"], expected["X/indptr"] = matrix["indptr"].shape[0], n_cells + 1
     for name, length in lengths.items():
         if length != expected[name]:
-            msg = f"{file.filename}: X is {n_cells} × {n_genes}, but {name} has {length} entries."
+            msg = f"{file.file.filename}: X is {n_cells} × {n_genes}, but {name} has {length} entries."
             raise DatamixError(msg, fix=FETCH_AGAIN)
     return n_cells, n_genes
 
 
-def read_names(file: h5py.File, axis: str, *, rows: np.ndarray | None = None) -> np.ndarray:
+def n_rows(file: h5py.Group, axis: str) -> int:
+    """Return the rows of `obs` or `var`."""
+    table = file[axis]
+    if isinstance(table, h5py.Dataset):
+        return int(table.shape[0])
+    index = _index(file, axis)
+    for part in ("codes", "values"):
+        if isinstance(index, h5py.Group) and part in index:
+            index = index[part]
+    return int(index.shape[0])
+
+
+def read_names(file: h5py.Group, axis: str, *, rows: np.ndarray | None = None) -> np.ndarray:
     """Return the index of `obs` or `var` as text: all of it (n,), or some rows, ascending (n_rows,).
 
     As text, the names of millions of cells take hundreds of megabytes.
     """
     index = _index(file, axis)
-    if rows is None or not isinstance(index, h5py.Dataset):
+    if isinstance(index, h5py.Group):  # text that may be missing, or categories
         names = _as_text(read_elem(index))
         return names if rows is None else names[rows]
+    if rows is None:
+        return _as_text(index[:])
     if not len(rows):
         return np.empty(0, dtype=object)
     return _as_text(index[int(rows[0]) : int(rows[-1]) + 1][rows - rows[0]])
 
 
-def read_columns(file: h5py.File, axis: str, columns: Sequence[str], *, optional: Sequence[str] = ()) -> pd.DataFrame:
+def column_names(file: h5py.Group, axis: str) -> list[str]:
+    """List the columns of `obs` or `var`, its index included."""
+    table = file[axis]
+    if isinstance(table, h5py.Dataset):  # anndata before 0.7: a compound table
+        return list(table.dtype.names)
+    return [name for name in table if name != "__categories"]
+
+
+def read_columns(file: h5py.Group, axis: str, columns: Sequence[str], *, optional: Sequence[str] = ()) -> pd.DataFrame:
     """Read some columns of `obs` or `var`.
 
     Parameters
@@ -176,13 +205,13 @@ def read_columns(file: h5py.File, axis: str, columns: Sequence[str], *, optional
         If a column is missing.
     """
     table = file[axis]
-    found = [name for name in table if name != "__categories"]
-    require_columns(found, columns, where=f"{file.filename}: {axis}")
+    found = column_names(file, axis)
+    require_columns(found, columns, where=f"{file.file.filename}: {axis}")
     return pd.DataFrame({name: _column(table, name) for name in (*columns, *optional) if name in found})
 
 
-def read_rows(file: h5py.File, rows: np.ndarray) -> sparse.csr_matrix:
-    """Read rows of X.
+def read_rows(file: h5py.Group, rows: np.ndarray, *, place: str = "X") -> sparse.csr_matrix:
+    """Read rows of X, or of another matrix (`raw/X`, `layers/counts`).
 
     Parameters
     ----------
@@ -191,16 +220,16 @@ def read_rows(file: h5py.File, rows: np.ndarray) -> sparse.csr_matrix:
 
     Returns
     -------
-    float32 CSR (n, n_genes), rows in the order asked for, column numbers sorted.
+    float32 CSR (n, n_genes), rows in the order asked for, column numbers sorted, each once.
     """
-    matrix = file["X"]
+    matrix = file[place]
     order = np.argsort(rows, kind="stable")
     if isinstance(matrix, h5py.Dataset):
         n_genes = matrix.shape[1]
         pieces = list(_dense_pieces(matrix, rows[order]))
     else:
         n_genes = int(matrix.attrs.get("shape", matrix.attrs.get("h5sparse_shape"))[1])
-        pieces = list(_csr_pieces(matrix, rows[order], n_genes))
+        pieces = list(csr_pieces(matrix, rows[order], n_genes))
     block = stack(pieces, n_genes)
     return block if (np.diff(order) == 1).all() else block[np.argsort(order)]
 
@@ -210,7 +239,7 @@ def stack(pieces: list[sparse.csr_matrix], n_genes: int) -> sparse.csr_matrix:
 
     Returns
     -------
-    float32 CSR, column numbers sorted.
+    float32 CSR, column numbers sorted; a column that a row names twice, which is legal, has the sum.
     """
     indptr = np.cumsum(np.concatenate([np.zeros(1, np.int64), *(np.diff(p.indptr) for p in pieces)]))
     data, indices = np.empty(indptr[-1], np.float32), np.empty(indptr[-1], np.int32)
@@ -221,7 +250,7 @@ def stack(pieces: list[sparse.csr_matrix], n_genes: int) -> sparse.csr_matrix:
         data[start : start + piece.nnz], indices[start : start + piece.nnz] = piece.data, piece.indices
         start += piece.nnz
     block = sparse.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, n_genes))
-    block.sort_indices()
+    block.sum_duplicates()
     return block
 
 
@@ -246,7 +275,7 @@ def _compress(values: np.ndarray) -> sparse.csr_matrix:
     return sparse.csr_matrix((values.ravel()[flat], columns.astype(np.int32), indptr), shape=values.shape)
 
 
-def _csr_pieces(group: h5py.Group, rows: np.ndarray, n_genes: int) -> Iterator[sparse.csr_matrix]:
+def csr_pieces(group: h5py.Group, rows: np.ndarray, n_genes: int) -> Iterator[sparse.csr_matrix]:
     """Read spans of neighbouring rows (ascending)."""
     if not len(rows):
         return
@@ -270,14 +299,23 @@ def _csr_pieces(group: h5py.Group, rows: np.ndarray, n_genes: int) -> Iterator[s
         begin = i
 
 
-def _index(file: h5py.File, axis: str) -> h5py.Dataset:
+def _index(file: h5py.Group, axis: str) -> Any:
     table = file[axis]
+    if isinstance(table, h5py.Dataset):
+        name = next((n for n in ("index", "_index") if n in table.dtype.names), table.dtype.names[0])
+        return table.fields(name)
     name = _text(table.attrs.get("_index", "index"))
-    require_columns(table, [name], where=f"{file.filename}: {axis}")
+    require_columns(table, [name], where=f"{file.file.filename}: {axis}")
     return table[name]
 
 
-def _column(table: h5py.Group, name: str) -> np.ndarray:
+def _column(table: h5py.Group | h5py.Dataset, name: str) -> np.ndarray:
+    if isinstance(table, h5py.Dataset):
+        values = table.fields(name)[:]
+        beside = f"uns/{name}_categories"
+        if beside in table.parent:
+            return _texts_of(values, _as_text(table.parent[beside][:]))
+        return values if values.dtype.kind in "biuf" else _as_text(values)
     column = table[name]
     categories = None
     if isinstance(column, h5py.Dataset):
@@ -291,6 +329,10 @@ def _column(table: h5py.Group, name: str) -> np.ndarray:
     if isinstance(column, h5py.Dataset) and h5py.check_string_dtype(column.dtype) is not None:
         return _read_repeated(column)
     values = read_elem(column)
+    if isinstance(values, pd.api.extensions.ExtensionArray) and not isinstance(values, pd.Categorical):
+        # Whole numbers and truth values of which some are missing.
+        known = np.asarray(values.isna())
+        return _as_text(values) if known.any() else _as_text(values.astype(object))
     return values if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" else _as_text(values)
 
 

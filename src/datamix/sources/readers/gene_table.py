@@ -9,7 +9,8 @@ from datamix.project.errors import DatamixError
 from datamix.sources.formats.r_objects import r_object
 
 HUMAN_GENE = r"^ENSG\d{11}(?:\.\d+)?$"
-_MAIN_CHROMOSOMES = {f"chr{c}" for c in (*range(1, 23), "X", "Y", "M", "MT")}
+# UCSC and GENCODE write chr7, Ensembl and BioMart 7.
+_MAIN_CHROMOSOMES = {f"{chr_}{c}" for chr_ in ("chr", "") for c in (*range(1, 23), "X", "Y", "M", "MT")}
 
 
 def read_gene_table(

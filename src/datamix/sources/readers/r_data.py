@@ -10,11 +10,12 @@ import pandas as pd
 from scipy import sparse
 
 from datamix.project.errors import DatamixError
-from datamix.sources.formats.cell_labels import NOT_LABELLED, cell_types
-from datamix.sources.formats.r_objects import NamedMatrix, as_matrix, r_object
-
-# Genes that every human expression matrix has, whatever was filtered: they tell its gene dimension.
-_EVERYWHERE = ("ACTB", "GAPDH", "EEF1A1", "B2M", "TMSB10", "RPL3", "RPS2", "MALAT1")
+from datamix.sources.formats.cell_file import CellFile
+from datamix.sources.formats.cell_labels import NOT_LABELLED, cell_types, labels
+from datamix.sources.formats.missing import as_labels
+from datamix.sources.formats.r_cells import open_r
+from datamix.sources.formats.r_objects import NamedMatrix, r_object
+from datamix.sources.readers.file import describe_genes
 
 
 def read_r_data(
@@ -22,11 +23,11 @@ def read_r_data(
     *,
     skip: int = 0,
     block_cells: int = 20_000,
-    counts: list[str] | None = None,
+    counts: str | list[str] | None = None,
     matrix: str | None = None,
     ensembl: str | None = None,
-    donor: str | None = None,
-    cell_type: Mapping[str, Any] | None = None,
+    donor: str | Mapping[str, Any] | None = None,
+    cell_type: str | Mapping[str, Any] | None = None,
 ) -> Iterator[ad.AnnData]:
     """Read a count matrix: `dgCMatrix`, plain matrix or data frame, genes × cells or cells × genes.
 
@@ -44,14 +45,15 @@ def read_r_data(
         The files that hold counts; nothing means the first. Several are versions of one file: their genes must be the
         same, a cell that occurs again is taken once and its counts must not differ.
     matrix
-        The matrix in each file (`raw/counts`); nothing means the only object.
+        The matrix in each file (`raw/counts`); nothing means the one that holds raw counts.
     ensembl
         Where each file keeps the genes' Ensembl ids, in the order of the matrix (`raw/row_info/ensembl_gene_id`).
         They become the gene names, and the matrix's own names the symbols.
     donor
-        The donor of all cells, where there is one.
+        The donor of all cells, where there is one; or a rule, as for `cell_type`.
     cell_type
-        `rule` and its options, see `formats.cell_labels`; nothing means that the cells are not labelled.
+        `rule` and its options, see `formats.cell_labels`; or a column of the object's own table of cells; nothing means
+        that the cells are not labelled.
 
     Yields
     ------
@@ -62,8 +64,11 @@ def read_r_data(
     DatamixError
         If a file is not a named matrix of genes, or two versions disagree.
     """
-    names = counts or [next(iter(files))]
-    parts = [_read_one(files, name, matrix) for name in names]
+    beside = {rule.get("file") for rule in (cell_type, donor) if isinstance(rule, Mapping)}
+    first = next((name for name in files if name not in beside), next(iter(files)))
+    names = [counts] if isinstance(counts, str) else counts or [first]
+    read = [_read_one(files, name, matrix) for name in names]
+    parts = [_whole(file) for file in read]
     genes = parts[0].columns
     for name, part in zip(names, parts, strict=True):
         if not np.array_equal(part.columns, genes):
@@ -71,35 +76,37 @@ def read_r_data(
             raise DatamixError(msg, fix="make them datasets of their own in data_manifest.yaml")
     union = _union(parts, names)
     cells = pd.Index(union.rows, dtype=object)
-    var = pd.DataFrame(index=pd.Index(genes, dtype=object))
+    var = describe_genes(read[0], symbol=None, ensembl=None)
     if ensembl is not None:
         ids = np.asarray(r_object(files[names[0]], ensembl)).astype(str)
         var = pd.DataFrame({"symbol": genes}, index=pd.Index(ids, dtype=object))
     obs = pd.DataFrame(index=cells)
-    obs["cell_type"] = cell_types(cells, files, **cell_type) if cell_type else NOT_LABELLED
+    if isinstance(cell_type, str):
+        tables = [file.obs([cell_type]).set_axis(part.rows) for file, part in zip(read, parts, strict=True)]
+        found = pd.concat(tables)[cell_type]
+        obs["cell_type"] = as_labels(found[~found.index.duplicated()].reindex(cells), missing=NOT_LABELLED)
+    else:
+        obs["cell_type"] = cell_types(cells, files, **cell_type) if cell_type else NOT_LABELLED
     if donor is not None:
-        obs["donor"] = donor
+        obs["donor"] = donor if isinstance(donor, str) else labels(cells, files, what="donor", missing="", **donor)
     for start in range(skip * block_cells, len(cells), block_cells):
         rows = slice(start, start + block_cells)
-        yield ad.AnnData(union.values[rows], obs=obs.iloc[rows].copy(), var=var.copy())
+        block = ad.AnnData(union.values[rows], obs=obs.iloc[rows].copy(), var=var.copy())
+        block.uns["notes"] = list(read[0].notes)
+        yield block
 
 
-def _read_one(files: Mapping[str, Path], name: str, place: str | None) -> NamedMatrix:
-    """Return the matrix of one file as cells × genes."""
+def _read_one(files: Mapping[str, Path], name: str, place: str | None) -> CellFile:
     if name not in files:
         msg = f"counts: the dataset has no file '{name}', only {', '.join(files)}."
         raise DatamixError(msg, fix="edit the dataset's options in data_manifest.yaml")
-    where = f"{name}: {place or 'its object'}"
-    matrix = as_matrix(r_object(files[name], place), where=where)
-    on_rows, on_columns = (sum(g in set(side) for g in _EVERYWHERE) for side in (matrix.rows, matrix.columns))
-    if (on_rows > 0) == (on_columns > 0):
-        found = "none" if on_rows == 0 else "some in both"
-        msg = (
-            f"{where} ({matrix.values.shape[0]:,} × {matrix.values.shape[1]:,}): of the genes {', '.join(_EVERYWHERE)} "
-            f"there is {found} of its dimensions, so the gene dimension cannot be told."
-        )
-        raise DatamixError(msg, fix="take a matrix whose genes are named by human gene symbols")
-    return matrix if on_columns else matrix.transposed()
+    return open_r(files[name], matrix=place)
+
+
+def _whole(file: CellFile) -> NamedMatrix:
+    """Return the matrix of one file as cells × genes."""
+    every = np.arange(file.n_cells)
+    return NamedMatrix(file.read_rows(every), file.read_names(every), file.var.index.to_numpy(dtype=object))
 
 
 def _union(parts: list[NamedMatrix], names: list[str]) -> NamedMatrix:

@@ -1,0 +1,160 @@
+"""Cells of any file, told by content and not by name: h5ad, h5mu, zarr, loom, 10x HDF5 and MEX, R, tables of text."""
+
+import re
+import zipfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import h5py
+
+from datamix.project.errors import DatamixError
+from datamix.sources.formats.archives import Member, list_members
+from datamix.sources.formats.cell_file import CellFile, only_genes
+from datamix.sources.formats.h5ad_cells import open_h5ad_cells
+from datamix.sources.formats.h5ad_rows import open_h5ad
+from datamix.sources.formats.loom import open_loom
+from datamix.sources.formats.mex import find_mex, open_mex
+from datamix.sources.formats.r_cells import open_r
+from datamix.sources.formats.r_objects import is_r
+from datamix.sources.formats.tenx_h5 import is_tenx_h5, open_tenx_h5
+from datamix.sources.formats.text_tables import open_count_table
+from datamix.sources.formats.zarr_cells import is_zarr, open_zarr
+
+FORMATS = "h5ad, h5mu, zarr, loom, 10x HDF5, 10x MEX, R (.rds, .RData), and tables of text"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_ENDS = r"(?i)(?:\.(?:h5ad|h5mu|h5|hdf5|zarr|loom|rds|rda|rdata|csv|tsv|txt|mtx|gz|bz2|xz|zip|tar|tgz))+$"
+_OTHERS = {
+    b"PAR1": ("a Parquet table", "write it as CSV, or as h5ad"),
+    b"\x93NUMPY": ("a NumPy array, without names of cells and genes", "write it with names, as h5ad or CSV"),
+    b"\xd0\xcf\x11\xe0": ("an Excel workbook", "save it as CSV; mind that Excel turns gene names into dates"),
+    b"\x80\x04": ("a Python pickle, which can run any code when it is opened", "write it as h5ad"),
+    b"BAM\x01": ("aligned reads (BAM)", "count them first"),
+    b"@": ("", ""),
+}
+
+
+def open_cells(
+    files: Mapping[str, Path], opened: ExitStack, *, matrix: str | None = None, modality: str | None = None
+) -> list[tuple[str, CellFile]]:
+    """Open files of cells; three files of a 10x MEX matrix are one, and a folder is what lies in it.
+
+    Parameters
+    ----------
+    files
+        Files or folders by name.
+    opened
+        Closes them.
+    matrix, modality
+        Where in each file the counts are, where that is not to be found out.
+
+    Returns
+    -------
+    Name of the sample (of the file, without its ending) and what the file holds, in the order of `files`.
+
+    Raises
+    ------
+    DatamixError
+        If a file is missing, damaged, of no known format, or holds no raw counts of named genes.
+    """
+    loose: list[Member] = []
+    found: list[tuple[str, CellFile]] = []
+    for name, path in files.items():
+        members = _members(name, path)
+        if members is None:
+            found.append((_sample(name), _open(path, opened, matrix=matrix, modality=modality)))
+        else:
+            loose += members
+    for matrix_file, features, barcodes in find_mex(loose):
+        stem = re.sub(r"(?i)[_.-]?(?:matrix|counts)?\.mtx(?:\.gz)?$", "", matrix_file.name)
+        found.append(
+            (_sample(stem.replace("/", "_") or matrix_file.source.name), open_mex(matrix_file, features, barcodes))
+        )
+    if not found:
+        msg = f"No counts of cells are among {', '.join(files) or 'no files'}; expected {FORMATS}."
+        raise DatamixError(msg, fix="list the files with counts under the dataset's files in data_manifest.yaml")
+    return found
+
+
+def _members(name: str, path: Path) -> list[Member] | None:
+    """Return the parts of MEX matrices among a file, a folder or an archive; None where it is a file of its own."""
+    if not path.exists():
+        msg = f"{path} does not exist."
+        raise DatamixError(msg, fix="put it there, or correct its name; `datamix data check` shows what is missing")
+    if path.is_dir():
+        if is_zarr(path):
+            return None
+        members = list_members(path)
+        if any(re.search(r"\.mtx(\.gz)?$", m.base, re.IGNORECASE) for m in members):
+            return members
+        msg = (
+            f"{path} is a folder without a matrix.mtx; it holds {', '.join(m.name for m in members[:8]) or 'nothing'}."
+        )
+        raise DatamixError(msg, fix="name the file with the counts in it")
+    if re.search(r"\.mtx(\.gz)?$", name, re.IGNORECASE):
+        return [Member(path, path.name)]
+    part = re.search(r"(?:features?|genes?|barcodes?|peaks)[^/]*\.(?:tsv|csv|txt)(?:\.gz)?$", name, re.IGNORECASE)
+    if part and any(re.search(r"\.mtx(\.gz)?$", p.name, re.IGNORECASE) for p in path.parent.iterdir()):
+        return [Member(path, path.name)]
+    if zipfile.is_zipfile(path) or re.search(r"\.(?:tar|tar\.gz|tgz)$", name, re.IGNORECASE):
+        members = list_members(path)
+        if any(re.search(r"\.mtx(\.gz)?$", m.base, re.IGNORECASE) for m in members):
+            return members
+        msg = f"{path} is an archive without a matrix.mtx; it holds {', '.join(m.name for m in members[:8])}."
+        raise DatamixError(msg, fix="set `unpack: true` for it in data_manifest.yaml, or unpack it and name the files")
+    return None
+
+
+def _open(path: Path, opened: ExitStack, *, matrix: str | None, modality: str | None) -> CellFile:
+    if path.is_dir():
+        return only_genes(open_zarr(path, matrix=matrix))
+    start = _start(path)
+    if start.startswith(_HDF5):
+        return only_genes(_open_hdf5(path, opened, matrix=matrix, modality=modality))
+    if is_r(path):
+        return open_r(path, matrix=matrix)
+    for mark, (what, fix) in _OTHERS.items():
+        if what and start.startswith(mark):
+            msg = f"{path} is {what}; expected counts as {FORMATS}."
+            raise DatamixError(msg, fix=fix)
+    plain = _start(path, inside=True)
+    if plain.startswith(_HDF5):
+        msg = f"{path} is a compressed HDF5 file, of which pieces cannot be read."
+        raise DatamixError(msg, fix=f"gunzip -k {path.name}, or set `unpack: true` for it in data_manifest.yaml")
+    if b"\0" in plain or not plain.strip():
+        msg = f"{path} is {'empty' if not plain.strip() else 'of a format that is not known here'}; expected {FORMATS}."
+        raise DatamixError(msg, fix="take the counts in one of these formats; for a damaged file, another copy")
+    return open_count_table(path)
+
+
+def _open_hdf5(path: Path, opened: ExitStack, *, matrix: str | None, modality: str | None) -> CellFile:
+    file: h5py.File = opened.enter_context(open_h5ad(path))
+    if "row_attrs" in file and "matrix" in file:
+        return open_loom(file, matrix=matrix)
+    if is_tenx_h5(file):
+        return open_tenx_h5(file, matrix=matrix)
+    if "mod" in file or {"obs", "var"} & set(file):
+        return open_h5ad_cells(file, matrix=matrix, modality=modality)
+    msg = f"{path} is an HDF5 file of another kind; it holds {', '.join(list(file)[:8]) or 'nothing'}."
+    raise DatamixError(msg, fix="take an h5ad, h5mu, loom or 10x file; of an h5Seurat file, the object saved as .rds")
+
+
+def _start(path: Path, *, inside: bool = False) -> bytes:
+    """Return the first bytes of a file, or, decompressed, of what is in it."""
+    import gzip
+    import zlib
+
+    with path.open("rb") as stream:
+        start = stream.read(4096)
+    if not inside or not start.startswith(b"\x1f\x8b"):
+        return start
+    try:
+        with gzip.open(path) as unpacked:
+            return unpacked.read(4096)
+    except (OSError, EOFError, zlib.error) as error:
+        msg = f"{path} is truncated or damaged ({error})."
+        raise DatamixError(msg, fix="take another copy of it") from error
+
+
+def _sample(name: str) -> str:
+    return re.sub(_ENDS, "", name) or name

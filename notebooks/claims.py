@@ -50,7 +50,14 @@ trained = set(results.corpus_obs(results.profile.baselines[baseline].dataset)["c
 
 # %%
 mixtures = results.mixtures(baseline)
-judged = judge(scores, results.profile, mixtures, trained_types=trained, left_out=with_and_without(held_out))
+judged = judge(
+    scores,
+    results.profile,
+    mixtures,
+    trained_types=trained,
+    left_out=with_and_without(held_out),
+    resamples=2000,
+)
 with replacing(results.folder / "claims.csv") as beside:
     judged.to_csv(beside, index=False, float_format="%.6g", lineterminator="\n")
 
@@ -204,7 +211,7 @@ record("claims.types", len(types[types["seen"] == "as trained"]), unit="cell typ
 #
 # results = Results("demo", notebook="mine")
 # scores = results.scores("blood")
-# judge(scores, results.profile, results.mixtures("blood"), trained_types={"monocyte", "B cell"})
+# judge(scores, results.profile, results.mixtures("blood"), trained_types={"monocyte", "B cell"}, resamples=2000)
 # ```
 
 # %% tags=["hide-input"]

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   datamix:
-#     reads: [scores, models, genes, gene_sets, gene_scores, corpora]
+#     reads: [scores, models, genes, gene_sets, gene_scores, corpora, data_manifest.yaml]
 #     needs: {seeds: 2, groups: [out of distribution], gene_sets: true}
 #   jupytext:
 #     text_representation:
@@ -144,10 +144,12 @@ record("fig4.control.top", in_controls["change"].max(), unit="|t|", results=resu
 
 # %% tags=["hide-input"]
 from datamix.analysis.key_genes import programmes_of
+from datamix.project.manifest import read_manifest
 
+manifest = read_manifest(results.root)
 recovered = []
 for mixture in mixtures:
-    present = programmes_of(mixture, results.profile)
+    present = programmes_of(mixture, results.profile, manifest)
     if present is None:
         continue
     part = table[table["mixture"] == mixture.name].set_index("source")

@@ -78,7 +78,7 @@ def score(
     genes = _shared_genes(models)
     cells = align(evaluation, genes)
     _require_columns(cells)
-    chosen = _places(cells, variable_genes(cells, n_top_genes) if variable is None else variable)
+    chosen = _places(cells, n_top_genes, variable)
     columns = ("r", "r2", "r_mean", "r2_mean")
     scores = {name: {column: np.empty(cells.n_obs) for column in columns} for name in models}
     latents = {model.module.n_latent for model in models.values()}
@@ -116,7 +116,7 @@ def mean_profile_scores(profiles: pd.DataFrame, evaluation: ad.AnnData, *, varia
     """
     cells = align(evaluation, profiles.index)
     _require_columns(cells)
-    chosen = _places(cells, variable)
+    chosen = np.flatnonzero(cells.var_names.isin(variable))
     predicted = torch.from_numpy(profiles.to_numpy(dtype=np.float32).T[:, chosen])
     # A prediction that is the same for every cell is centred and scaled once; the rest is one matrix product.
     predicted = _standardise(predicted)
@@ -143,7 +143,7 @@ def gene_statistics(model: LinearSCVI, evaluation: ad.AnnData, *, variable: pd.I
     (1 − residual variance / target variance; at most 1, NaN where the target does not vary).
     """
     cells = align(evaluation, model.adata.var_names)
-    chosen = _places(cells, variable)
+    chosen = np.flatnonzero(cells.var_names.isin(variable))
     noise = normal_deviates(cells.n_obs, model.module.n_latent, seed=seed)
     sums = {key: np.zeros(len(chosen)) for key in ("target", "target²", "residual", "residual²")}
     with one_thread(), torch.inference_mode():
@@ -169,9 +169,10 @@ def gene_statistics(model: LinearSCVI, evaluation: ad.AnnData, *, variable: pd.I
     )
 
 
-def _places(cells: ad.AnnData, variable: pd.Index) -> np.ndarray:
+def _places(cells: ad.AnnData, n_top_genes: int, variable: pd.Index | None) -> np.ndarray:
     """Return the columns of the most variable genes."""
-    return np.flatnonzero(cells.var_names.isin(variable))
+    genes = variable_genes(cells, n_top_genes) if variable is None else variable
+    return np.flatnonzero(cells.var_names.isin(genes))
 
 
 def _target(counts: sp.csr_matrix, chosen: np.ndarray) -> torch.Tensor:

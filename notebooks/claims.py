@@ -41,6 +41,7 @@ from datamix.publishing.results import Results
 from datamix.sources.formats.cell_labels import NOT_LABELLED
 from datamix.analysis.published_numbers import published_r2
 from datamix.publishing.values import record
+from datamix.publishing.words import counted, interval_in_words
 
 results = Results(profile, notebook="claims")
 baseline = results.baselines[0]
@@ -50,7 +51,14 @@ trained = set(results.corpus_obs(results.profile.baselines[baseline].dataset)["c
 
 # %%
 mixtures = results.mixtures(baseline)
-judged = judge(scores, results.profile, mixtures, trained_types=trained, left_out=with_and_without(held_out))
+judged = judge(
+    scores,
+    results.profile,
+    mixtures,
+    trained_types=trained,
+    left_out=with_and_without(held_out),
+    resamples=2000,
+)
 with replacing(results.folder / "claims.csv") as beside:
     judged.to_csv(beside, index=False, float_format="%.6g", lineterminator="\n")
 
@@ -102,15 +110,9 @@ save_panel(
 # ```
 
 # %% tags=["hide-input"]
-shown = table.assign(
-    number=[
-        f"{r.value:.3f}" + (f" ({r.low:.3f} to {r.high:.3f})" if r.low == r.low else "") if r.value == r.value else "–"
-        for r in table.itertuples()
-    ]
-)
+shown = table.assign(number=[interval_in_words(r.value, r.low, r.high, spec=".3f") for r in table.itertuples()])
 shown = shown[["title", "source", "number", "verdict", "about", "why"]].fillna("")
 shown.columns = ["Claim", "Source", "Statistic", "Verdict", "Measured on", "Note"]
-shown["Statistic"] = shown["Statistic"].str.replace("-", "−")
 shown = shown.sort_values("Claim", kind="stable")
 shown["Claim"] = shown["Claim"].mask(shown["Claim"].duplicated(), "")
 shown.style.hide()
@@ -120,8 +122,8 @@ for row in judged.itertuples():
     stands_in = f" ({row.why})" if row.why and row.value == row.value else ""
     record(f"claims.{row.claim}.verdict", f"{row.verdict}{stands_in}", unit="", results=results)
     ours = row.value == row.value
-    text = f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})" if ours else f"not computable: {row.why}"
-    record(f"claims.{row.claim}.text", text.replace("-", "−"), unit="difference of median R²", results=results)
+    text = interval_in_words(row.value, row.low, row.high, spec=".3f") if ours else f"not computable: {row.why}"
+    record(f"claims.{row.claim}.text", text, unit="difference of median R²", results=results)
     record(f"claims.{row.claim}.about", row.about or "–", unit="", results=results)
 for row in published.itertuples():
     record(f"claims.{row.claim}.published", row.value, unit="difference of R²", results=results)
@@ -131,7 +133,7 @@ moved = (moved["blood+blood"] - moved["blood"]).abs()
 record("claims.published_control", moved.max(), unit="R²", results=results)
 outside = [name for name, e in results.profile.evaluations.items() if e.group == "out of distribution"]
 donors = int(scores[scores["evaluation"].isin(outside)]["donor"].nunique())
-of_donors = f"the set out of distribution has {'one donor' if donors == 1 else f'{donors} donors'}"
+of_donors = f"the set out of distribution has {counted(donors, 'donor')}"
 record(
     "claims.unseen.donors",
     of_donors if outside else "this profile has no set out of distribution",
@@ -139,10 +141,10 @@ record(
     results=results,
 )
 record("claims.simulated", "simulated" if results.profile.simulated else "real", unit="", results=results)
-record("claims.seeds", len(results.profile.seeds), unit="seeds", results=results)
+record("claims.seeds", counted(len(results.profile.seeds), "seed"), unit="", results=results)
 
 # %% [markdown]
-# These cells are {val}`claims.simulated`, and {val}`claims.seeds` seeds were trained.
+# These cells are {val}`claims.simulated`, and models of {val}`claims.seeds` were trained.
 # On simulated cells a verdict says whether the analysis finds what was put in; on small sets of real cells, what it says of these sets; neither says whether the paper is right.
 #
 # 1. **Unseen cell types** are modelled poorly: {val}`claims.unseen.verdict`. The difference in median R² between {val}`claims.unseen.about` is {val}`claims.unseen.text`; in the draft heat map, between blood and neurons, {val}`claims.unseen.published:.2f`.
@@ -185,16 +187,16 @@ record("claims.trend", overall, unit="Spearman's ρ", results=results)
 record("claims.trend.within", in_sets, unit="rank correlation", results=results)
 record("claims.trend.types", found.types, unit="cell types", results=results)
 left_out = types[types["seen"] == "left out"]
-record("claims.left_out.types", int(left_out["cell_type"].nunique()), unit="cell types", results=results)
-record("claims.trained", len(trained - {NOT_LABELLED}), unit="cell types in training", results=results)
-record("claims.types", len(types[types["seen"] == "as trained"]), unit="cell types in evaluation sets", results=results)
+record("claims.left_out.types", left_out["cell_type"].nunique(), unit="cell types", results=results)
+record("claims.trained", counted(len(trained - {NOT_LABELLED}), "cell type"), unit="", results=results)
+record("claims.types", counted(len(types[types["seen"] == "as trained"]), "cell type"), unit="", results=results)
 
 # %% [markdown]
-# Over {val}`claims.types` cell types of the evaluation sets, R² and distance have a rank correlation of {val}`claims.trend`.
+# Over {val}`claims.types` of the evaluation sets, R² and distance have a rank correlation of {val}`claims.trend`.
 # That compares one study with another as well, and has no interval, since the types of a set are no sample of all types.
-# Within sets, each of {val}`claims.trend.types` named types counted once, the correlation of ranks is {val}`claims.trend.within`.
-# The training corpus names {val}`claims.trained` cell types; its cells without a label count as a type of their own.
-# {val}`claims.left_out.types` types were left out of training in turn, the most frequent that have a name.
+# Within sets, each named type counted once ({val}`claims.trend.types` in number), the correlation of ranks is {val}`claims.trend.within`.
+# The training corpus names {val}`claims.trained`; its cells without a label count as a type of their own.
+# Types were left out of training in turn, the most frequent that have a name, {val}`claims.left_out.types` in number.
 #
 # ## Use it on your own data
 #
@@ -204,7 +206,7 @@ record("claims.types", len(types[types["seen"] == "as trained"]), unit="cell typ
 #
 # results = Results("demo", notebook="mine")
 # scores = results.scores("blood")
-# judge(scores, results.profile, results.mixtures("blood"), trained_types={"monocyte", "B cell"})
+# judge(scores, results.profile, results.mixtures("blood"), trained_types={"monocyte", "B cell"}, resamples=2000)
 # ```
 
 # %% tags=["hide-input"]

@@ -31,7 +31,8 @@ from datamix.publishing.results import Results
 from datamix.analysis.shared_donors import about_donors
 from datamix.analysis.summary import by_cell_type, summarise
 from datamix.analysis.published_numbers import published_r2
-from datamix.publishing.values import record
+from datamix.publishing.values import record, record_interval
+from datamix.publishing.words import counted
 from datamix.figures import labels
 from datamix.figures import reconstruction
 
@@ -43,7 +44,7 @@ scores = results.scores(baseline)
 # %% [markdown]
 # ## Mixtures and evaluation sets
 #
-# The statistic is the median R² over the cells of an evaluation set, averaged over {val}`fig2.seeds` trained seeds.
+# The statistic is the median R² over the cells of an evaluation set, averaged over {val}`fig2.seeds`.
 # Intervals (95 %) are over {val}`fig2.intervals`, paired between mixtures ([Methods](../methods)).
 # Where many differences are looked at, and where the largest is quoted, they are simultaneous: wide enough to hold all of them at once.
 
@@ -88,7 +89,7 @@ best = additions.loc[additions["over_control"].idxmax()]
 worst = additions.loc[additions["over_control"].idxmin()]
 seen, unseen = base["median"].idxmax(), base["median"].idxmin()
 record("fig2.baseline", baseline_label, unit="", results=results)
-record("fig2.seeds", len(results.profile.seeds), unit="seeds", results=results)
+record("fig2.seeds", counted(len(results.profile.seeds), "trained seed"), unit="", results=results)
 for name, where in (("seen", seen), ("unseen", unseen)):
     record(f"fig2.{name}.label", base.loc[where, "evaluation_label"], unit="", results=results)
     for column in ("median", "low", "high"):
@@ -98,15 +99,15 @@ for name, row in (("best", best), ("worst", worst)):
     record(f"fig2.{name}.evaluation", row["evaluation_label"], unit="", results=results)
     record(f"fig2.{name}.added", results.profile.added[row["added"]].label, unit="", results=results)
     record(f"fig2.{name}.control", row["control_label"], unit="", results=results)
-    for column in ("median", "over_control"):
-        record(f"fig2.{name}.{column}", row[column], unit="median R²", results=results)
-    for end in ("low", "high"):  # the largest of many: the simultaneous interval
-        record(f"fig2.{name}.over_control_{end}", row[f"over_control_{end}_all"], unit="median R²", results=results)
+    record(f"fig2.{name}.median", row["median"], unit="median R²", results=results)
+    key = f"fig2.{name}.over_control"
+    record_interval(key, row, "over_control", simultaneous=True, unit="median R²", results=results)
 record("fig2.best.baseline", base.loc[best["evaluation"], "median"], unit="median R²", results=results)
 strongest = control["gain"].abs().idxmax()
 record("fig2.control.evaluation", control.loc[strongest, "evaluation_label"], unit="", results=results)
-for value, column in (("gain", "gain"), ("gain_low", "gain_low_all"), ("gain_high", "gain_high_all")):
-    record(f"fig2.control.{value}", control.loc[strongest, column], unit="median R²", results=results)
+record_interval(
+    "fig2.control.gain", control.loc[strongest], "gain", simultaneous=True, unit="median R²", results=results
+)
 clear = additions[(additions["over_control_low_all"] > 0) | (additions["over_control_high_all"] < 0)]
 several = bool(base["training_degrees"].min())
 intervals = (
@@ -132,7 +133,7 @@ record("fig2.pairs", len(additions), unit="pairs", results=results)
 # The control adds the second half of the baseline's own cells; its largest change, on {val}`fig2.control.evaluation`, is {val}`fig2.control.gain:.3f` ({val}`fig2.control.gain_low:.3f` to {val}`fig2.control.gain_high:.3f`).
 # A gain over the baseline that is no larger says nothing about composition, so each added set is held against a control of its size{val}`fig2.control.others`; [Training](training) lists which.
 #
-# Of {val}`fig2.pairs` pairs of an added set and an evaluation set, {val}`fig2.clear.up` lie above their control and {val}`fig2.clear.down` below it, by more than their simultaneous interval.
+# Pairs of an added set and an evaluation set: {val}`fig2.pairs`; above their control by more than their simultaneous interval: {val}`fig2.clear.up`; below it: {val}`fig2.clear.down`.
 # Furthest above lies {val}`fig2.best.mixture` on {val}`fig2.best.evaluation`: the baseline has {val}`fig2.best.baseline:.2f`, this mixture {val}`fig2.best.median:.2f`, and the difference from its control, “{val}`fig2.best.control`”, is {val}`fig2.best.over_control:.3f` ({val}`fig2.best.over_control_low:.3f` to {val}`fig2.best.over_control_high:.3f`).{val}`fig2.best.donors`
 # Furthest below lies {val}`fig2.worst.mixture` on {val}`fig2.worst.evaluation`, held against “{val}`fig2.worst.control`”, with {val}`fig2.worst.over_control:.3f` ({val}`fig2.worst.over_control_low:.3f` to {val}`fig2.worst.over_control_high:.3f`).
 #

@@ -38,7 +38,7 @@ from datamix.analysis.likeness import similarity, umap_positions
 from datamix.analysis.uniqueness import FEWEST, compare_mixtures, leave_out_small_sets, what_is_added
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
-from datamix.publishing.values import record
+from datamix.publishing.values import record, record_interval
 
 results = Results(profile, notebook="fig3")
 baseline = results.baselines[0]
@@ -145,7 +145,6 @@ same = comparison[comparison["known"] == comparison["new"]]
 left_out = ", ".join(labels.evaluation_label(name, profile=results.profile) for name in small)
 note = f" Left out of this page for having fewer than {FEWEST} cells: {left_out}." if small else ""
 record("fig3.left_out", note, unit="", results=results)
-record("fig3.seeds", len(results.profile.seeds), unit="seeds", results=results)
 record("fig3.band.low", same["band_low"].min(), unit="uniqueness", results=results)
 record("fig3.band.high", same["band_high"].max(), unit="uniqueness", results=results)
 record("fig3.pairs", len(gained), unit="pairs", results=results)
@@ -162,9 +161,7 @@ for name, row in (("best", best), ("least", least)):
     record(f"fig3.{name}.uniqueness", row["uniqueness"], unit="uniqueness", results=results)
     record(f"fig3.{name}.itself", row["uniqueness"] / row["excess"], unit="uniqueness", results=results)
     for column in ("excess", "over_control"):
-        record(f"fig3.{name}.{column}", row[column], unit="times", results=results)
-        for end in ("low", "high"):  # the largest of many: the simultaneous interval
-            record(f"fig3.{name}.{column}_{end}", row[f"{column}_{end}_all"], unit="times", results=results)
+        record_interval(f"fig3.{name}.{column}", row, column, simultaneous=True, unit="times", results=results)
 back = table[
     (table["direction"] == "lost") & (table["mixture"] == best["mixture"]) & (table["evaluation"] == best["evaluation"])
 ]
@@ -174,7 +171,7 @@ record("fig3.best.lost", back["uniqueness"].iloc[0], unit="uniqueness", results=
 # Two trainings of the same mixture leave {val}`fig3.band.low:.2f` to {val}`fig3.band.high:.2f` of each other's latent space unpredicted, depending on mixture and evaluation set.
 # What another mixture leaves unpredicted is therefore given as a multiple of what another training of the same mixture leaves; once is no difference.
 # Figure 3c makes {val}`fig3.compared` comparisons; an interval here allows for all of them, so that in a table without any difference one is found at most once in twenty tables.
-# Of {val}`fig3.pairs` pairs of an added set and an evaluation set, {val}`fig3.clear` lie above once for the baseline, and above the same multiple of their control.
+# Pairs of an added set and an evaluation set: {val}`fig3.pairs`; above once for the baseline, and above the same multiple of their control: {val}`fig3.clear`.
 # The published control itself lies above once on {val}`fig3.control.differs` of {val}`fig3.control.sets` evaluation sets, and at {val}`fig3.control.most:.1f` times at most.
 #
 # Most, against its control, is brought by {val}`fig3.best.mixture`, on {val}`fig3.best.evaluation`: {val}`fig3.best.uniqueness:.2f` of its latent space is not predicted from the baseline's, where another training of it leaves {val}`fig3.best.itself:.2f`.

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   datamix:
-#     reads: [scores, models, genes, gene_sets, gene_scores, corpora]
+#     reads: [scores, models, genes, gene_sets, gene_scores, corpora, data_manifest.yaml]
 #     needs: {seeds: 2, groups: [out of distribution], gene_sets: true}
 #   jupytext:
 #     text_representation:
@@ -38,7 +38,7 @@ from datamix.analysis.enrichment import confirm, enrich, precision_recall
 from datamix.analysis.key_genes import match_factors, rank_genes, strength
 from datamix.publishing.results import Results
 from datamix.analysis.summary import summarise
-from datamix.publishing.values import record
+from datamix.publishing.values import record, record_interval
 
 results = Results(profile, notebook="fig4")
 baseline = results.baselines[0]
@@ -126,14 +126,14 @@ record("fig4.added", sets_added["mixture"].nunique(), unit="mixtures", results=r
 top = sets_added.loc[sets_added["change"].idxmax()]
 record("fig4.top.set", top["source"].replace("_", " "), unit="", results=results)
 record("fig4.top.mixture", top["mixture_label"], unit="", results=results)
-for column in ("score", "change", "change_low", "change_high"):
-    record(f"fig4.top.{column}", top[column], unit="|t|", results=results)
+record("fig4.top.score", top["score"], unit="|t|", results=results)
+record_interval("fig4.top.change", top, "change", simultaneous=False, unit="|t|", results=results)
 record("fig4.top.of", len(sets_added), unit="pairs", results=results)
 in_controls = table[table["mixture"].isin([m.name for m in mixtures if m.is_control])]
 record("fig4.control.top", in_controls["change"].max(), unit="|t|", results=results)
 
 # %% [markdown]
-# Over {val}`fig4.added` mixtures of the baseline and an added set, {val}`fig4.gained` times a gene set is gained and {val}`fig4.lost` times one is lost; the control, more of the same cells, gains {val}`fig4.control.gained` and loses {val}`fig4.control.lost` of {val}`fig4.sets`.
+# Gene sets gained by mixtures of the baseline and an added set ({val}`fig4.added` in number): {val}`fig4.gained`; lost: {val}`fig4.lost`; the control, more of the same cells, gains {val}`fig4.control.gained` and loses {val}`fig4.control.lost` of {val}`fig4.sets`.
 # The largest rise is that of {val}`fig4.top.set` in {val}`fig4.top.mixture`, by {val}`fig4.top.change:.1f` ({val}`fig4.top.change_low:.1f` to {val}`fig4.top.change_high:.1f` over pairs of seeds) to {val}`fig4.top.score:.1f`; it is the largest of {val}`fig4.top.of`, and so large in part by luck, and the largest in a control is {val}`fig4.control.top:.1f`.
 
 # %% [markdown]
@@ -144,10 +144,12 @@ record("fig4.control.top", in_controls["change"].max(), unit="|t|", results=resu
 
 # %% tags=["hide-input"]
 from datamix.analysis.key_genes import programmes_of
+from datamix.project.manifest import read_manifest
 
+manifest = read_manifest(results.root)
 recovered = []
 for mixture in mixtures:
-    present = programmes_of(mixture, results.profile)
+    present = programmes_of(mixture, results.profile, manifest)
     if present is None:
         continue
     part = table[table["mixture"] == mixture.name].set_index("source")
@@ -222,8 +224,9 @@ save_panel(
 # %% tags=["remove-cell"]
 for name, label in names.items():
     record(f"fig4.drive.{name}", label, unit="", results=results)
-for column in ("over_control", "over_control_low_all", "over_control_high_all"):
-    record(f"fig4.drive.{column}", furthest[column], unit="median R²", results=results)
+record_interval(
+    "fig4.drive.over_control", furthest, "over_control", simultaneous=True, unit="median R²", results=results
+)
 record("fig4.drive.compared", furthest["compared"], unit="pairs", results=results)
 if gained:
     driving = sets_that_gain(results.gene_scores(baseline), gene_sets, symbols, **compared)
@@ -241,7 +244,7 @@ record("fig4.drive.worse", (gains["high"] < 0).mean(), unit="share of genes", re
 record("fig4.drive.by_chance", 1 / comb(2 * len(seeds), len(seeds)), unit="share of genes", results=results)
 
 # %% [markdown]
-# Furthest above its control, {val}`fig4.drive.control`, lies {val}`fig4.drive.mixture` on {val}`fig4.drive.evaluation`, by {val}`fig4.drive.over_control:.3f` in median R² ({val}`fig4.drive.over_control_low_all:.3f` to {val}`fig4.drive.over_control_high_all:.3f`, together with all {val}`fig4.drive.compared` pairs); {val}`fig4.drive.reading`.
+# Furthest above its control, {val}`fig4.drive.control`, lies {val}`fig4.drive.mixture` on {val}`fig4.drive.evaluation`, by {val}`fig4.drive.over_control:.3f` in median R² ({val}`fig4.drive.over_control_low:.3f` to {val}`fig4.drive.over_control_high:.3f`, which allows for all pairs, {val}`fig4.drive.compared` in number); {val}`fig4.drive.reading`.
 # Of the {val}`fig4.drive.genes:,d` genes compared, {val}`fig4.drive.better:.0%` are predicted better than by the control with every pair of seeds, and {val}`fig4.drive.worse:.0%` worse; between trainings of one mixture it would be {val}`fig4.drive.by_chance:.0%` either way.
 # {val}`fig4.drive.sets`.
 # A squared residual also counts the level of a gene, which R², a correlation within each cell, does not; the two need not agree on single genes.

@@ -32,7 +32,7 @@ from datamix.figures import reconstruction
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
 from datamix.analysis.summary import by_cell_type, summarise
-from datamix.publishing.values import record
+from datamix.publishing.values import record, record_interval
 
 results = Results(profile, notebook="figS4")
 baseline = results.baselines[1]
@@ -65,8 +65,7 @@ best = additions.loc[additions["over_control"].idxmax()]
 record("figS4.best.mixture", best["mixture_label"], unit="", results=results)
 record("figS4.best.control", best["control_label"], unit="", results=results)
 record("figS4.best.evaluation", best["evaluation_label"], unit="", results=results)
-for value, column in (("", ""), ("_low", "_low_all"), ("_high", "_high_all")):  # the largest of many: simultaneous
-    record(f"figS4.best.over_control{value}", best[f"over_control{column}"], unit="median R²", results=results)
+record_interval("figS4.best.over_control", best, "over_control", simultaneous=True, unit="median R²", results=results)
 blood = summarise(results.scores(results.baselines[0]), results.mixtures(results.baselines[0]))
 starts = [table[table["group"] == "baseline"].set_index("evaluation")["median"] for table in (blood, summary)]
 change = (starts[1] - starts[0]).rename(lambda e: results.profile.evaluations[e].label)

@@ -34,6 +34,7 @@ from datamix.project.manifest import read_manifest
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
 from datamix.publishing.values import record
+from datamix.publishing.words import counted
 
 results = Results(profile, notebook="framework", reads=[])
 settings = results.profile
@@ -59,7 +60,7 @@ save_panel(
 # ```{panel} 1a
 # ```
 #
-# Each of {val}`framework.baselines` baselines gives {val}`framework.mixtures` mixtures: the baseline alone, each added set alone, the baseline with each added set, and, as the control, the baseline with more of its own cells{val}`framework.controls`.
+# Each baseline (here {val}`framework.baselines`) gives {val}`framework.mixtures` mixtures: the baseline alone, each added set alone, the baseline with each added set, and, as the control, the baseline with more of its own cells{val}`framework.controls`.
 # A training block holds {val}`framework.block`.
 
 # %% tags=["remove-cell"]
@@ -67,7 +68,7 @@ cells = settings.cells if settings.cells == "all" else f"{settings.cells:,}"
 record("framework.cells", cells, unit="cells", results=results)
 block = "all cells that there are of its set" if settings.cells == "all" else f"{cells} cells"
 record("framework.block", block, unit="", results=results)
-record("framework.baselines", len(settings.baselines), unit="baselines", results=results)
+record("framework.baselines", counted(len(settings.baselines), "baseline"), unit="", results=results)
 mixtures = results.mixtures(next(iter(settings.baselines)))
 others = sum(m.group == "control" for m in mixtures)
 record("framework.mixtures", len(mixtures) - others, unit="mixtures", results=results)
@@ -85,6 +86,7 @@ same = f"Donors of training sets are allowed in: {', '.join(donors)}; a gain the
 none = "The profile allows no donor of training in them."
 record("framework.shared_donors", same if donors else none, unit="", results=results)
 record("framework.seeds", len(settings.seeds), unit="seeds", results=results)
+record("framework.trained", counted(len(settings.seeds), "trained seed"), unit="", results=results)
 record("framework.epochs", settings.training.max_epochs, unit="epochs", published=250, results=results)
 models = sum(len(settings.seeds) * len(results.mixtures(baseline)) for baseline in settings.baselines)
 record("framework.models", models, unit="models", results=results)

@@ -36,6 +36,7 @@ from datamix.project.provenance import short_commit
 from datamix.publishing.recorded import read_record
 from datamix.publishing.results import Results
 from datamix.publishing.values import record
+from datamix.publishing.words import counted, interval_in_words
 
 results = Results(profile, notebook="real_cells", reads=[])
 mini = read_profile("mini", results.root)
@@ -44,7 +45,7 @@ values = kept.values
 
 # %% tags=["remove-cell"]
 record("real.commit", short_commit(kept.provenance["commit"]), unit="", results=results)
-record("real.seeds", len(mini.seeds), unit="seeds", results=results)
+record("real.seeds", counted(len(mini.seeds), "seed"), unit="", results=results)
 record("real.models", values["framework.models"].value, unit="models", results=results)
 record("real.genes", values["datasets.genes"].value, unit="genes", results=results)
 names = {
@@ -59,7 +60,7 @@ for row, columns in names.items():
         record(f"real.{row}.{column}", found.value, unit=found.unit, results=results)
 record("real.best.donors", values["fig2.best.donors"].value, unit="", results=results)
 record("real.pairs", values["fig2.pairs"].value, unit="pairs", results=results)
-for name in ("seeds", "clear", "pairs", "control.differs", "control.sets"):
+for name in ("clear", "pairs", "control.differs", "control.sets"):
     record(f"real.latent.{name}", values[f"fig3.{name}"].value, unit="", results=results)
 
 # %% [markdown]
@@ -81,19 +82,18 @@ save_panel(
 # ```{panel} 6a
 # ```
 #
-# The {val}`real.models` models, {val}`real.seeds` seeds of each mixture, were trained on {val}`real.genes:,d` genes at commit {val}`real.commit`.
+# The {val}`real.models` models, {val}`real.seeds` of each mixture, were trained on {val}`real.genes:,d` genes at commit {val}`real.commit`.
 # The baseline, blood of one donor, predicts {val}`real.seen.label` best, with a median R² of {val}`real.seen.median:.2f` ({val}`real.seen.low:.2f` to {val}`real.seen.high:.2f`), and {val}`real.unseen.label` worst, with {val}`real.unseen.median:.2f` ({val}`real.unseen.low:.2f` to {val}`real.unseen.high:.2f`).
-# Of {val}`real.pairs` pairs of an added set and an evaluation set, {val}`real.clear.up` lie above their control, the baseline with as many more of its own cells, and {val}`real.clear.down` below it, by more than their simultaneous interval; furthest above lies {val}`real.best.mixture` on {val}`real.best.evaluation`, by {val}`real.best.over_control:.2f` ({val}`real.best.over_control_low:.2f` to {val}`real.best.over_control_high:.2f`) over “{val}`real.best.control`”.{val}`real.best.donors`
+# Pairs of an added set and an evaluation set: {val}`real.pairs`; above their control, the baseline with as many more of its own cells, by more than their simultaneous interval: {val}`real.clear.up`; below it: {val}`real.clear.down`. Furthest above lies {val}`real.best.mixture` on {val}`real.best.evaluation`, by {val}`real.best.over_control:.2f` ({val}`real.best.over_control_low:.2f` to {val}`real.best.over_control_high:.2f`) over “{val}`real.best.control`”.{val}`real.best.donors`
 #
 # ## The claims
 
 # %% tags=["hide-input"]
 claims = kept.table("claims")
 claims = claims.assign(
-    text=[f"{r.value:.2f} ({r.low:.2f} to {r.high:.2f})" if r.value == r.value else "–" for r in claims.itertuples()],
+    text=[interval_in_words(r.value, r.low, r.high, spec=".2f") for r in claims.itertuples()],
     threshold=[f"{t:g}" if t == t else "–" for t in claims["threshold"]],
 )
-claims["text"] = claims["text"].str.replace("-", "−")
 claims = claims[["finding", "about", "text", "threshold", "verdict", "why"]].fillna("")
 claims.columns = ["Finding", "Measured on", "Difference of median R²", "Threshold", "Verdict", "Note"]
 claims.style.hide()
@@ -119,7 +119,7 @@ save_panel(
 # ```{panel} 6b
 # ```
 #
-# Of {val}`real.latent.pairs` pairs of an added set and an evaluation set, {val}`real.latent.clear` bring more than another training leaves, and more than their control, by simultaneous intervals; the published control itself does the former on {val}`real.latent.control.differs` of {val}`real.latent.control.sets` sets.
+# Pairs of an added set and an evaluation set: {val}`real.latent.pairs`; bringing more than another training leaves, and more than their control, by simultaneous intervals: {val}`real.latent.clear`; the published control itself does the former on {val}`real.latent.control.differs` of {val}`real.latent.control.sets` sets.
 #
 # ## What this profile lacks
 

@@ -93,7 +93,7 @@ record("training.kl_weight", min(1.0, (epochs - 1) / 400), unit="weight", publis
 # ## Controls
 #
 # Which control each gain is held against: the published one, a block of the baseline's second half, where it makes the mixture and its control alike in size to within {val}`training.size_tolerance:.0%`; otherwise one that adds as many cells as the set does (ours).
-# {val}`training.controls` such controls were trained.
+# The number of such controls is {val}`training.controls`.
 # The largest difference in size between a mixture and its control is {val}`training.size_gap:.1%` of the control's cells, that of {val}`training.size_gap_mixture`.
 # {val}`training.short`
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from datamix.analysis.bootstrap import bootstrap, draw_cells, draw_medians, interval, simultaneous
+from datamix.analysis.bootstrap import draw_cells, draw_medians, interval, simultaneous
 
 
 def world(rng, *, mixtures=6, seeds=2, donors=4, types=3, cells=15, training=0.03, cell=0.1):
@@ -26,7 +26,7 @@ def test_donors_are_drawn_whole():
     value = np.repeat([0.0, 1.0, 2.0, 3.0], 50)
 
     def spread(cells):
-        counts = draw_cells(cells, resamples=600)
+        counts = draw_cells(cells, resamples=600, generator=np.random.default_rng(0))
         return ((counts @ value) / counts.sum(axis=1)).std()
 
     assert spread(cells) == pytest.approx(value.std(ddof=0) / np.sqrt(3), rel=0.1)  # the sample variance over four
@@ -50,7 +50,7 @@ def test_medians_are_those_of_the_cells_drawn():
 
 def test_the_scatter_of_trainings_is_pooled_over_mixtures_and_shared_by_parts():
     scores = pd.concat([world(np.random.default_rng(0), cell=0.001).assign(part=part) for part in ("a", "b")])
-    medians = draw_medians(scores, resamples=4000)
+    medians = draw_medians(scores, resamples=4000, seed=0)
     pooled = scores.groupby(["mixture", "seed"])["r2"].median().groupby("mixture").var().mean() ** 0.5
     assert medians.training_sd == pytest.approx(pooled, rel=0.1)
     assert set(medians.degrees) == {6}
@@ -59,7 +59,7 @@ def test_the_scatter_of_trainings_is_pooled_over_mixtures_and_shared_by_parts():
     assert np.corrcoef(drawn["a", "m0"], drawn["b", "m0"])[0, 1] > 0.6
     assert abs(np.corrcoef(drawn["a", "m0"], drawn["a", "m1"])[0, 1]) < 0.3
     # In groups, each has a scatter of its own.
-    apart = draw_medians(scores, resamples=10, alike={f"m{k}": "first" if k < 2 else "rest" for k in range(6)})
+    apart = draw_medians(scores, resamples=10, seed=0, alike={f"m{k}": "first" if k < 2 else "rest" for k in range(6)})
     assert set(apart.degrees) == {2, 4}
 
 
@@ -93,8 +93,8 @@ def test_a_difference_is_found():
     for i in range(20):
         scores = world(np.random.default_rng(i))
         scores.loc[scores["mixture"] == "m1", "r2"] += 0.25
-        _, low, _ = bootstrap(scores, lambda r2: r2["p:m1"] - r2["p:m0"], resamples=200)
-        found += low > 0
+        drawn = draw_medians(scores, resamples=200, seed=0).drawn
+        found += interval(drawn[:, 1:2] - drawn[:, :1])[0].item() > 0
     assert found >= 19
 
 
@@ -103,8 +103,9 @@ def test_mixtures_share_their_draws_of_cells():
     table = world(np.random.default_rng(0), mixtures=1, seeds=2, training=0, cell=0.2)
     table["r2"] = table.groupby("cell")["r2"].transform("first")
     both = pd.concat([table, table.assign(mixture="other", r2=table["r2"] + 0.25)])
-    value, low, high = bootstrap(both, lambda r2: r2["p:other"] - r2["p:m0"], resamples=30)
-    assert (value, low, high) == pytest.approx((0.25, 0.25, 0.25))
+    medians = draw_medians(both, resamples=30, seed=0)
+    assert medians.measured[1] - medians.measured[0] == pytest.approx(0.25)
+    assert medians.drawn[:, 1] - medians.drawn[:, 0] == pytest.approx(0.25)
 
 
 def test_simultaneous_intervals_hold_all_columns_at_once():

@@ -85,7 +85,7 @@ def test_programmes_of_the_mixture_are_recovered_and_others_are_not(demo):
     loadings = demo.loadings("blood")
     rows = []
     for mixture in demo.mixtures("blood"):
-        present = programmes_of(mixture, demo.profile)
+        present = programmes_of(mixture, demo.profile, read_manifest(demo.root))
         for seed in demo.profile.seeds:
             table = strongest(enrich(loadings[mixture.name, seed].rename(index=symbols), gene_sets))
             area, chance = precision_recall(table["score"].abs(), present)
@@ -110,8 +110,8 @@ def test_programmes_of_the_mixture_are_recovered_and_others_are_not(demo):
 
 
 def test_the_truth_of_a_mixture_is_that_of_its_parts():
-    profile = read_profile("demo")
-    present = {m.name: programmes_of(m, profile) for m in list_mixtures(profile, "blood")}
+    manifest, profile = read_manifest(), read_profile("demo")
+    present = {m.name: programmes_of(m, profile, manifest) for m in list_mixtures(profile, "blood")}
     assert {"t_cell", "monocyte"} <= present["blood"] == present["blood+blood"]
     assert set(NEURONAL) <= present["blood+tf_atlas"]
     assert "neuronal" not in present["blood"]

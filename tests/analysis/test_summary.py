@@ -30,7 +30,7 @@ def scores():
 
 
 def test_medians_are_of_each_seed_then_averaged(scores):
-    summary = summarise(scores, MIXTURES, resamples=20).set_index(["evaluation", "mixture"])
+    summary = summarise(scores, MIXTURES).set_index(["evaluation", "mixture"])
     assert len(summary) == 6
     for (evaluation, mixture), row in summary.iterrows():
         part = scores[(scores["evaluation"] == evaluation) & (scores["mixture"] == mixture)]
@@ -45,7 +45,7 @@ def test_medians_are_of_each_seed_then_averaged(scores):
 
 
 def test_intervals_tell_an_effect_from_none(scores):
-    summary = summarise(scores, MIXTURES, resamples=300).set_index(["evaluation", "mixture"])
+    summary = summarise(scores, MIXTURES).set_index(["evaluation", "mixture"])
     for evaluation in ("blood", "neurons"):
         assert summary.loc[(evaluation, "blood"), ["gain_low", "gain_high"]].tolist() == [0, 0]
         assert summary.loc[(evaluation, "blood+x"), "gain_low"] > 0
@@ -60,13 +60,13 @@ def test_paired_intervals_are_narrower_than_unpaired(scores):
     """Cells vary far more than models on the same cells: the gain must be known better than the median."""
     of_cell = np.random.default_rng(0).normal(0, 0.2, scores["cell"].nunique())
     scores["r2"] += scores["cell"].map(dict(zip(scores["cell"].unique(), of_cell, strict=True)))
-    summary = summarise(scores, MIXTURES, resamples=300).set_index(["evaluation", "mixture"])
+    summary = summarise(scores, MIXTURES).set_index(["evaluation", "mixture"])
     row = summary.loc[("blood", "blood+x")]
     assert row["gain_high"] - row["gain_low"] < 0.6 * (row["high"] - row["low"])
 
 
 def test_the_largest_of_many_is_held_in_a_wider_interval(scores):
-    summary = summarise(scores, MIXTURES, resamples=300).set_index(["evaluation", "mixture"])
+    summary = summarise(scores, MIXTURES).set_index(["evaluation", "mixture"])
     for column, compared in (("gain", ["blood+blood", "blood+x"]), ("over_control", ["blood+x"])):
         rows = summary.loc[(slice(None), compared), :]
         assert (rows[f"{column}_low_all"] < rows[f"{column}_low"]).all()
@@ -75,17 +75,17 @@ def test_the_largest_of_many_is_held_in_a_wider_interval(scores):
 
 
 def test_with_one_seed_intervals_are_over_cells(scores):
-    one = summarise(scores[scores["seed"] == 0], MIXTURES, resamples=100)
+    one = summarise(scores[scores["seed"] == 0], MIXTURES)
     assert set(one["training_degrees"]) == {0}
     assert one["training_sd"].isna().all()
     assert (one["low"] < one["high"]).all()
-    two = summarise(scores, MIXTURES, resamples=100)
+    two = summarise(scores, MIXTURES)
     assert set(two["training_degrees"]) == {3}
 
 
 def test_cells_without_a_value_are_counted_not_hidden(scores):
     scores.loc[(scores["cell"] == "blood:3") & (scores["mixture"] == "blood+x"), "r2"] = np.nan
-    summary = summarise(scores, MIXTURES, resamples=5).set_index(["evaluation", "mixture"])
+    summary = summarise(scores, MIXTURES).set_index(["evaluation", "mixture"])
     assert summary.loc[("blood", "blood+x"), "without_value"] == 1
     assert summary.loc[("blood", "blood"), "without_value"] == 0
     assert summary["median"].notna().all()
@@ -93,7 +93,7 @@ def test_cells_without_a_value_are_counted_not_hidden(scores):
 
 def test_no_fold_change_from_a_baseline_of_zero(scores):
     scores.loc[scores["mixture"] == "blood", "r2"] = 0.0
-    summary = summarise(scores, MIXTURES, resamples=5)
+    summary = summarise(scores, MIXTURES)
     assert summary["log2_fold_change"].isna().all()
 
 

@@ -4,7 +4,7 @@ import pytest
 from scipy.stats import binom, ortho_group
 
 from datamix.analysis.latent_spaces import uniqueness
-from datamix.analysis.likeness import similarity, umap_positions
+from datamix.analysis.likeness import NEIGHBOURS, similarity, umap_positions
 from datamix.analysis.uniqueness import (
     FEWEST,
     compare_mixtures,
@@ -102,7 +102,7 @@ def test_what_is_reported_is_the_mean_over_pairs_of_different_seeds(latents):
         pairs = [(space(known, i).loc[order], space(new, j).loc[order]) for i, j in ((0, 1), (1, 0))]
         return np.array([uniqueness(x.to_numpy(), y.to_numpy()) for x, y in pairs])
 
-    table = compare_mixtures(latents, resamples=10).set_index(["evaluation", "known", "new"])
+    table = compare_mixtures(latents).set_index(["evaluation", "known", "new"])
     row = table.loc[("neurons", "blood", "blood+tf_atlas")]
     measured, band = between("blood", "blood+tf_atlas"), between("blood+tf_atlas", "blood+tf_atlas")
     assert row["uniqueness"] == pytest.approx(np.exp(np.log(measured).mean()), rel=1e-4)
@@ -116,7 +116,7 @@ def test_what_is_reported_is_the_mean_over_pairs_of_different_seeds(latents):
 
 
 def test_both_directions_of_what_is_added(latents):
-    table = what_is_added(compare_mixtures(latents, resamples=20), MIXTURES)
+    table = what_is_added(compare_mixtures(latents), MIXTURES)
     assert len(table) == 2 * 2 * 2
     assert set(table.loc[table["direction"] == "gained", "known"]) == {"blood"}
     assert set(table.loc[table["direction"] == "lost", "new"]) == {"blood"}
@@ -143,12 +143,12 @@ def test_one_seed_has_no_band(latents):
 
 
 def test_likeness_beside_chance(latents):
-    table = similarity(latents, MIXTURES, k=10, permutations=5).set_index(["evaluation", "mixture"])
+    table = similarity(latents, MIXTURES).set_index(["evaluation", "mixture"])
     same, other = table.loc[("neurons", "blood")], table.loc[("neurons", "blood+tf_atlas")]
     assert same["cka"] > other["cka"]
     assert same["procrustes"] < other["procrustes"]
     assert same["neighbours"] > 3 * same["neighbours_null_high"]
-    assert same["neighbours_chance"] == pytest.approx(10 / (CELLS - 1))
+    assert same["neighbours_chance"] == pytest.approx(NEIGHBOURS / (CELLS - 1))
 
 
 def test_a_layout_has_each_set_in_equal_parts(latents):

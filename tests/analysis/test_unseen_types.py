@@ -59,5 +59,5 @@ def test_no_relation_is_called_one_in_five_of_a_hundred():
         )
         blood = marrow.iloc[:8].assign(evaluation="blood")
         blood["r2"] += rng.normal(0, 0.3, 8)  # the same types again, predicted much alike
-        p.append(trend(pd.concat([marrow, blood]), permutations=99).p)
+        p.append(trend(pd.concat([marrow, blood])).p)
     assert np.mean(np.array(p) <= 0.05) <= 0.09  # 200 draws: at most 18 with 99 % probability, if it is 5 %

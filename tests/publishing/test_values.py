@@ -2,10 +2,11 @@ import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from datamix.project.errors import DatamixError
-from datamix.publishing.values import Values, record
+from datamix.publishing.values import Values, record, record_interval
 
 
 def test_what_is_recorded_is_read(run):
@@ -114,3 +115,12 @@ def test_agreement_is_within_the_tolerance(run):
     record("a.open", 0.45, unit="", published=0.39, results=run)
     values = Values.read(run.folder)
     assert [values[f"a.{key}"].agrees for key in ("near", "far", "open")] == [True, False, None]
+
+
+@pytest.mark.parametrize(("simultaneous", "ends"), [(False, (0.1, 0.3)), (True, (0.0, 0.4))])
+def test_an_interval_is_recorded_with_its_ends(run, simultaneous, ends):
+    row = pd.Series({"gain": 0.2, "gain_low": 0.1, "gain_high": 0.3, "gain_low_all": 0.0, "gain_high_all": 0.4})
+    record_interval("fig2.best", row, "gain", simultaneous=simultaneous, unit="median R²", results=run)
+    values = Values.read(run.folder)
+    assert [values[f"fig2.best{end}"].value for end in ("", "_low", "_high")] == [0.2, *ends]
+    assert values["fig2.best_low"].unit == "median R²"

@@ -14,7 +14,7 @@ Student's t, and with few degrees of freedom the interval is wide. Deviates are 
 those of the models are. `tests/analysis/test_bootstrap.py` simulates how often the intervals hold the truth.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,12 @@ import pandas as pd
 
 Array = npt.NDArray[np.floating]
 Counts = npt.NDArray[np.int64]
+
+LEVEL = 0.95
+"""Of the intervals, those of one quantity and the simultaneous ones."""
+
+SEED = 0
+"""Decides the draws of the book's tables: the same scores give the same intervals."""
 
 
 @dataclass(frozen=True)
@@ -41,47 +47,12 @@ class Medians:
     """(n_keys,) degrees of freedom of `training_sd`; 0 where there is one seed: then the draws vary by cells only."""
 
 
-def bootstrap(
-    scores: pd.DataFrame,
-    statistic: Callable[[dict[str, float]], float],
-    *,
-    resamples: int,
-    seed: int = 0,
-    level: float = 0.95,
-    alike: Mapping[str, str] | None = None,
-) -> tuple[float, float, float]:
-    """Measure a statistic of median scores, with its interval.
-
-    Parameters
-    ----------
-    scores
-        As in `draw_medians`. Give all mixtures that are trained alike, also those that the statistic does not name:
-        their seeds say how much trainings differ.
-    statistic
-        Called with `part:mixture` → median R², averaged over seeds.
-    resamples, seed, alike
-        As in `draw_medians`.
-    level
-        Of the interval, 0 to 1.
-
-    Returns
-    -------
-    The statistic, and the ends of its interval, the percentiles of its draws.
-    """
-    medians = draw_medians(scores, resamples=resamples, seed=seed, alike=alike)
-    names = [f"{part}:{mixture}" for part, mixture in medians.keys]
-    value = statistic(dict(zip(names, medians.measured.tolist(), strict=True)))
-    drawn = [statistic(dict(zip(names, draw, strict=True))) for draw in medians.drawn.tolist()]
-    low, high = interval(np.array(drawn)[:, None], level=level)
-    return float(value), float(low[0]), float(high[0])
-
-
 def draw_medians(
     scores: pd.DataFrame,
     *,
     measure: str = "r2",
     resamples: int,
-    seed: int = 0,
+    seed: int,
     alike: Mapping[str, str] | None = None,
 ) -> Medians:
     """Draw the median score of every mixture in every part anew: other trainings, other donors, types and cells.
@@ -134,9 +105,7 @@ def draw_medians(
     )
 
 
-def draw_cells(
-    cells: pd.DataFrame, *, resamples: int, generator: np.random.Generator | None = None, seed: int = 0
-) -> Counts:
+def draw_cells(cells: pd.DataFrame, *, resamples: int, generator: np.random.Generator) -> Counts:
     """Draw cells with replacement, level by level: donors, then cell types within a donor, then cells within a type.
 
     Parameters
@@ -145,14 +114,13 @@ def draw_cells(
         A row a cell: `donor`, `cell_type`. A single donor, or a single type of a donor, is taken as it is.
     resamples
         Draws.
-    generator, seed
-        Decide them; a new generator is seeded where none is given.
+    generator
+        Decides them.
 
     Returns
     -------
     (resamples, n_cells) how often each cell is drawn. Donors and types differ in size, and so do the draws.
     """
-    generator = np.random.default_rng(seed) if generator is None else generator
     counts = np.zeros((resamples, len(cells)), dtype=np.int64)
     places = cells.reset_index(drop=True)
     donors = [part for _, part in places.groupby("donor", sort=False, observed=True)]
@@ -167,22 +135,22 @@ def draw_cells(
     return counts
 
 
-def interval(drawn: Array, *, level: float = 0.95) -> tuple[Array, Array]:
-    """Give the interval of each column of draws, each on its own, by percentiles.
+def interval(drawn: Array) -> tuple[Array, Array]:
+    """Give the interval (95 %) of each column of draws, each on its own, by percentiles.
 
     Returns
     -------
     (n_columns,) lower and upper ends.
     """
-    low, high = np.nanpercentile(drawn, [50 * (1 - level), 50 * (1 + level)], axis=0)
+    low, high = np.nanpercentile(drawn, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
     return low, high
 
 
-def simultaneous(drawn: Array, *, level: float = 0.95) -> tuple[Array, Array]:
+def simultaneous(drawn: Array) -> tuple[Array, Array]:
     """Give intervals that hold all columns of draws at once, for reading many differences side by side.
 
-    The largest of many differences is large in part by luck. These intervals allow for that: in `level` of the draws
-    every column lies within its own. Each column's interval of `interval` is stretched about the median by one factor
+    The largest of many differences is large in part by luck. These intervals allow for that: in 95 % of the draws every
+    column lies within its own. Each column's interval of `interval` is stretched about the median by one factor
     for all columns, the percentile of the largest deviation (max-T; Westfall & Young 1993), so that correlated columns
     cost less than by Bonferroni.
 
@@ -190,21 +158,19 @@ def simultaneous(drawn: Array, *, level: float = 0.95) -> tuple[Array, Array]:
     ----------
     drawn
         (resamples, n_columns), the same draw in a row. A column that does not vary is left as it is.
-    level
-        Of all intervals together, 0 to 1.
 
     Returns
     -------
     (n_columns,) lower and upper ends; never within those of `interval`.
     """
-    low, high = interval(drawn, level=level)
+    low, high = interval(drawn)
     middle = np.nanmedian(drawn, axis=0)
     varies = (low < middle) & (middle < high)
     if not varies.any():
         return low, high
     deviation = drawn[:, varies] - middle[varies]
     reach = np.where(deviation > 0, (high - middle)[varies], (middle - low)[varies])
-    factor = max(1.0, float(np.percentile(np.nanmax(np.abs(deviation) / reach, axis=1), 100 * level)))
+    factor = max(1.0, float(np.percentile(np.nanmax(np.abs(deviation) / reach, axis=1), 100 * LEVEL)))
     low[varies] = (middle - factor * (middle - low))[varies]
     high[varies] = (middle + factor * (high - middle))[varies]
     return low, high

@@ -13,15 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from datamix.analysis.bootstrap import draw_medians
+from datamix.analysis.bootstrap import LEVEL, SEED, draw_medians
 from datamix.corpora.mixtures import Mixture, control_of
 from datamix.project.profile import Profile
 from datamix.sources.formats.cell_labels import NOT_LABELLED
 
 Array = npt.NDArray[np.floating]
-
-LEVEL = 0.95
-"""Of the intervals."""
 
 MARGIN = 0.05
 """Median R². A smaller difference is called no improvement.
@@ -111,7 +108,7 @@ def verdict(low: float, high: float, *, threshold: float, above: bool = True) ->
     return UNDECIDED
 
 
-def smallest(measured: Array, drawn: Array, *, level: float = LEVEL) -> tuple[float, float, float]:
+def smallest(measured: Array, drawn: Array) -> tuple[float, float, float]:
     """Give the smallest of several quantities with its interval.
 
     The minimum of draws is no draw of the minimum: where several quantities are equal, one of them is low by chance, so
@@ -126,14 +123,12 @@ def smallest(measured: Array, drawn: Array, *, level: float = LEVEL) -> tuple[fl
         (n,).
     drawn
         (resamples, n).
-    level
-        Two-sided. Either end is wrong with a probability of at most (1 - level) / 2.
 
     Returns
     -------
-    The smallest, and the ends.
+    The smallest, and the ends, each of which is wrong with a probability of at most 2.5 %.
     """
-    tail = 50 * (1 - level)
+    tail = 50 * (1 - LEVEL)
     low = np.percentile(drawn, tail, axis=0).min()
     high = np.percentile(drawn, 100 - tail / drawn.shape[1], axis=0).min()
     return float(measured.min()), float(low), float(high)
@@ -146,7 +141,7 @@ def judge(
     *,
     trained_types: set[str],
     left_out: pd.DataFrame | None = None,
-    resamples: int = 2000,
+    resamples: int,
 ) -> pd.DataFrame:
     """Test every claim on the per-cell scores of one baseline.
 
@@ -167,7 +162,7 @@ def judge(
     left_out
         Scores of the types that were left out of training, as `unseen_types.with_and_without` gives them.
     resamples
-        Draws.
+        Draws behind each interval.
 
     Returns
     -------
@@ -270,7 +265,7 @@ def _differences(
     scores: pd.DataFrame, pairs: list[tuple[tuple[str, str], tuple[str, str]]], *, resamples: int
 ) -> tuple[Array, Array]:
     """Return how far the medians of pairs of (part, mixture) differ, measured (pairs,) and drawn (draws, pairs)."""
-    medians = draw_medians(scores, resamples=resamples)
+    medians = draw_medians(scores, resamples=resamples, seed=SEED)
     one, other = (medians.keys.get_indexer(pd.MultiIndex.from_tuples(side)) for side in zip(*pairs, strict=True))
     return medians.measured[one] - medians.measured[other], medians.drawn[:, one] - medians.drawn[:, other]
 

@@ -14,8 +14,14 @@ from datamix.project.errors import DatamixError
 LEAST_GENES = 5
 """Gene sets with fewer genes in the model are left out."""
 
+PERMUTATIONS = 100
+"""How often genes are permuted, all factors alike, for what scores reach by chance."""
 
-def enrich(loadings: pd.DataFrame, gene_sets: pd.DataFrame, *, permutations: int = 100, seed: int = 0) -> pd.DataFrame:
+SEED = 0
+"""Decides the permutations, ours and gseapy's."""
+
+
+def enrich(loadings: pd.DataFrame, gene_sets: pd.DataFrame) -> pd.DataFrame:
     """Test every factor for every gene set: whether its genes have other loadings than the rest of the model's.
 
     decoupler's univariate linear model: the t-value of the regression of a factor's loadings on membership. The
@@ -29,10 +35,6 @@ def enrich(loadings: pd.DataFrame, gene_sets: pd.DataFrame, *, permutations: int
         Genes × factors; the index names genes as the sets do, by symbol.
     gene_sets
         A row a set and gene: `source`, `target`.
-    permutations
-        How often genes are permuted, all factors alike.
-    seed
-        Decides the permutations.
 
     Returns
     -------
@@ -58,14 +60,14 @@ def enrich(loadings: pd.DataFrame, gene_sets: pd.DataFrame, *, permutations: int
     if sizes.empty:
         msg = f"No gene set has {LEAST_GENES} genes or more among the model's {len(loadings)} ({loadings.index[0]} …)."
         raise DatamixError(msg, fix="name genes by the same symbols in both")
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(SEED)
     values = loadings.to_numpy().T
-    permuted = [values[:, generator.permutation(len(loadings))] for _ in range(permutations)]
-    names = [*loadings.columns, *(f"{i}" for i in range(permutations * len(values)))]
+    permuted = [values[:, generator.permutation(len(loadings))] for _ in range(PERMUTATIONS)]
+    names = [*loadings.columns, *(f"{i}" for i in range(PERMUTATIONS * len(values)))]
     data = pd.DataFrame(np.vstack([values, *permuted]), index=names, columns=loadings.index)
     scores, _ = decoupler.mt.ulm(data, sets.assign(weight=1.0), tmin=LEAST_GENES)
     scores = scores.loc[names, sizes.index]
-    null = scores.iloc[len(values) :].abs().max(axis=1).to_numpy().reshape(permutations, -1).max(axis=1)
+    null = scores.iloc[len(values) :].abs().max(axis=1).to_numpy().reshape(PERMUTATIONS, -1).max(axis=1)
     found = scores.iloc[: len(values)].rename_axis(index="factor", columns="source").stack().rename("score")
     table = found.reset_index()
     table["genes"] = table["source"].map(sizes)
@@ -82,9 +84,7 @@ def strongest(enrichment: pd.DataFrame) -> pd.DataFrame:
     return enrichment.loc[order].drop_duplicates("source").set_index("source")
 
 
-def confirm(
-    loadings: pd.DataFrame, enrichment: pd.DataFrame, gene_sets: pd.DataFrame, *, seed: int = 0
-) -> pd.DataFrame:
+def confirm(loadings: pd.DataFrame, enrichment: pd.DataFrame, gene_sets: pd.DataFrame) -> pd.DataFrame:
     """Ask a second method, gene set enrichment by running sums (gseapy prerank), about what `enrich` found.
 
     Parameters
@@ -95,8 +95,6 @@ def confirm(
         What `enrich` returned; the factors with a set that was found are asked again, all sets of them.
     gene_sets
         As in `enrich`.
-    seed
-        Decides gseapy's permutations.
 
     Returns
     -------
@@ -116,7 +114,7 @@ def confirm(
     for factor in found["factor"].unique():
         ranked = loadings[factor].sort_values(ascending=False)
         result = gseapy.prerank(
-            rnk=ranked, gene_sets=sets, min_size=LEAST_GENES, max_size=len(ranked), permutation_num=200, seed=seed,
+            rnk=ranked, gene_sets=sets, min_size=LEAST_GENES, max_size=len(ranked), permutation_num=200, seed=SEED,
             threads=1, outdir=None, no_plot=True,
         ).res2d  # fmt: skip
         renamed = result.rename(columns={"Term": "source", "NES": "nes", "FDR q-val": "prerank_fdr"})

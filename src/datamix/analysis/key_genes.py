@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from datamix.analysis.enrichment import enrich, strongest
 from datamix.corpora.mixtures import Mixture
 from datamix.project.errors import DatamixError
-from datamix.project.manifest import Manifest, read_manifest
+from datamix.project.manifest import Manifest
 from datamix.project.profile import Profile
 from datamix.sources.simulator.reader import programmes_in
 
@@ -198,7 +198,7 @@ def strength(loadings: pd.DataFrame) -> pd.Series:
     return (squares / squares.sum()).sort_values(ascending=False)
 
 
-def programmes_of(mixture: Mixture, profile: Profile, manifest: Manifest | None = None) -> set[str] | None:
+def programmes_of(mixture: Mixture, profile: Profile, manifest: Manifest) -> set[str] | None:
     """Return the simulated programmes that are active in the training cells of a mixture.
 
     Parameters
@@ -208,14 +208,12 @@ def programmes_of(mixture: Mixture, profile: Profile, manifest: Manifest | None 
     profile
         The profile.
     manifest
-        Says which simulated corpus each dataset is, and which programmes are switched off in it; that of the project
-        when not given.
+        Says which simulated corpus each dataset is, and which programmes are switched off in it.
 
     Returns
     -------
     Their names; None where a dataset of the mixture is not of this project's simulator, so that the truth is not known.
     """
-    manifest = manifest or read_manifest()
     datasets = {profile.baselines[mixture.baseline].dataset} if mixture.group != "alone" else set()
     if mixture.added in profile.added:
         datasets |= set(profile.added[mixture.added].datasets)

@@ -23,6 +23,9 @@ Model = tuple[str, int]
 FOLDS = 5
 """Of the cross-validation in which one space is predicted from another."""
 
+SEED = 0
+"""Decides the folds, and the shuffles of `neighbour_overlap`."""
+
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Ridge penalties that are tried, in units of the predictor's mean squared singular value."""
 
@@ -48,22 +51,18 @@ class Unpredicted:
         return float(self.error.sum() / self.total.sum())
 
 
-def uniqueness(x: Array, y: Array, *, folds: int = FOLDS, seed: int = 0) -> float:
+def uniqueness(x: Array, y: Array) -> float:
     """Measure how much of one latent space another does not predict.
 
     1 − R² of a ridge regression from `x` to `y`, on cells held out of the fit, the R² of each dimension of `y` weighted
-    by its variance. Rotating, shifting or scaling either space as a whole changes nothing. What is linear in `x`
-    counts as predicted; the measure is of the pair (x, y), and in general another for (y, x).
+    by its variance. Each of `FOLDS` parts is predicted from the others, with the penalty of the least leave-one-out
+    error there. Rotating, shifting or scaling either space as a whole changes nothing. What is linear in `x` counts as
+    predicted; the measure is of the pair (x, y), and in general another for (y, x).
 
     Parameters
     ----------
     x, y
         Latent means of the same cells in two models, (n_cells, n_latent) each; the dimensions need not agree.
-    folds
-        Parts of the cells, each predicted from the others. The penalty is chosen in each fold by leave-one-out error
-        on its training cells.
-    seed
-        Decides the folds.
 
     Returns
     -------
@@ -74,10 +73,10 @@ def uniqueness(x: Array, y: Array, *, folds: int = FOLDS, seed: int = 0) -> floa
     DatamixError
         If the spaces have different cells, or too few.
     """
-    return unpredicted(x, {"y": y}, folds=folds, seed=seed)["y"].uniqueness
+    return unpredicted(x, {"y": y})["y"].uniqueness
 
 
-def unpredicted(x: Array, targets: Mapping[str, Array], *, folds: int = FOLDS, seed: int = 0) -> dict[str, Unpredicted]:
+def unpredicted(x: Array, targets: Mapping[str, Array]) -> dict[str, Unpredicted]:
     """Predict several latent spaces from one; as `uniqueness`, with the errors of every cell.
 
     Parameters
@@ -86,19 +85,17 @@ def unpredicted(x: Array, targets: Mapping[str, Array], *, folds: int = FOLDS, s
         (n_cells, n_latent).
     targets
         Name → (n_cells, n_latent) of the same cells; a target's result does not depend on its company.
-    folds, seed
-        As in `uniqueness`.
 
     Returns
     -------
     Name → squared errors of each cell.
     """
     for name, y in targets.items():
-        _check_pair(x, y, name=name, least=2 * folds)
+        _check_pair(x, y, name=name, least=2 * FOLDS)
     x = np.asarray(x, dtype=np.float64)
     spaces = {name: np.asarray(y, dtype=np.float64) for name, y in targets.items()}
     found = {name: (np.empty(len(x)), np.empty(len(x))) for name in spaces}
-    for train, test in KFold(folds, shuffle=True, random_state=seed).split(x):
+    for train, test in KFold(FOLDS, shuffle=True, random_state=SEED).split(x):
         centre = x[train].mean(axis=0)
         u, s, vt = np.linalg.svd(x[train] - centre, full_matrices=False)
         for name, y in spaces.items():
@@ -188,7 +185,7 @@ def procrustes(x: Array, y: Array) -> float:
     return float(scipy.spatial.procrustes(x, y)[2])
 
 
-def neighbour_overlap(x: Array, y: Array, *, k: int = 15, permutations: int = 0, seed: int = 0) -> tuple[float, Array]:
+def neighbour_overlap(x: Array, y: Array, *, k: int, permutations: int) -> tuple[float, Array]:
     """Compare the neighbourhoods of cells: the share of a cell's k nearest neighbours that both spaces agree on.
 
     Parameters
@@ -199,8 +196,6 @@ def neighbour_overlap(x: Array, y: Array, *, k: int = 15, permutations: int = 0,
         Neighbours of a cell; below n_cells − 1.
     permutations
         How often the cells of `y` are shuffled for the null distribution.
-    seed
-        Decides the shuffles.
 
     Returns
     -------
@@ -209,7 +204,7 @@ def neighbour_overlap(x: Array, y: Array, *, k: int = 15, permutations: int = 0,
     """
     _check_pair(x, y, least=k + 2)
     first, second = (_neighbours(space, k) for space in (x, y))
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(SEED)
     null = []
     for _ in range(permutations):
         order = generator.permutation(len(second))
@@ -241,6 +236,4 @@ def _check_pair(x: Array, y: Array, *, name: str = "y", least: int = 3) -> None:
         raise DatamixError(msg, fix="give both as (n_cells, n_latent), the cells in the same order")
     if len(x) < least:
         msg = f"The latent spaces hold {len(x)} cells, expected at least {least}."
-        raise DatamixError(
-            msg, fix="compare them on an evaluation set with more cells, or with fewer folds or neighbours"
-        )
+        raise DatamixError(msg, fix="compare them on an evaluation set with more cells, or with fewer neighbours")

@@ -6,8 +6,17 @@ import pandas as pd
 from datamix.analysis.latent_spaces import dimensions, linear_cka, neighbour_overlap, procrustes, spaces_of_models
 from datamix.corpora.mixtures import Mixture
 
+NEIGHBOURS = 15
+"""Nearest neighbours that are compared, and that UMAP lays out by; fewer where there are few cells."""
 
-def similarity(latents: pd.DataFrame, mixtures: list[Mixture], *, k: int = 15, permutations: int = 20) -> pd.DataFrame:
+SHUFFLES = 20
+"""Shuffles of the cells, for the neighbour overlap by chance."""
+
+SEED = 0
+"""Decides which cells are laid out, and their layout."""
+
+
+def similarity(latents: pd.DataFrame, mixtures: list[Mixture]) -> pd.DataFrame:
     """Compare the baseline's latent space with that of each mixture by other measures of likeness.
 
     Parameters
@@ -16,16 +25,13 @@ def similarity(latents: pd.DataFrame, mixtures: list[Mixture], *, k: int = 15, p
         As in `compare_mixtures`.
     mixtures
         The mixtures on one baseline.
-    k
-        Neighbours; fewer where an evaluation set has fewer than four times as many cells.
-    permutations
-        Shuffles for the null distribution of the neighbour overlap.
 
     Returns
     -------
     A row a (evaluation, mixture), the baseline with itself trained again included: `cka`, `procrustes`, `neighbours`,
     each averaged over pairs of different seeds; `neighbours_chance`, what is expected by chance, and
-    `neighbours_null_high`, the largest of the shuffles; `k`.
+    `neighbours_null_high`, the largest of the shuffles; `k`, the neighbours compared, fewer than `NEIGHBOURS` where an
+    evaluation set has fewer than four times as many cells.
     """
     baseline = mixtures[0].baseline
     names = [m.name for m in mixtures if m.group != "alone"]
@@ -33,13 +39,13 @@ def similarity(latents: pd.DataFrame, mixtures: list[Mixture], *, k: int = 15, p
     for evaluation, table in latents.groupby("evaluation", sort=False):
         spaces = spaces_of_models(table)
         cells = len(next(iter(spaces.values())))
-        near = max(1, min(k, cells // 4))
+        near = max(1, min(NEIGHBOURS, cells // 4))
         seeds = sorted({s for _, s in spaces})
         for name in names:
             found = []
             for i, j in ((i, j) for i in seeds for j in seeds if i != j):
                 x, y = spaces[baseline, i], spaces[name, j]
-                overlap, null = neighbour_overlap(x, y, k=near, permutations=permutations)
+                overlap, null = neighbour_overlap(x, y, k=near, permutations=SHUFFLES)
                 found.append((linear_cka(x, y), procrustes(x, y), overlap, null.max(initial=0)))
             cka, rotated, overlap, null_high = np.array(found).T
             rows.append(
@@ -57,7 +63,7 @@ def similarity(latents: pd.DataFrame, mixtures: list[Mixture], *, k: int = 15, p
     return pd.DataFrame(rows)
 
 
-def umap_positions(latents: pd.DataFrame, mixtures: list[str], *, cells: int = 500, seed: int = 0) -> pd.DataFrame:
+def umap_positions(latents: pd.DataFrame, mixtures: list[str], *, cells: int = 500) -> pd.DataFrame:
     """Lay evaluation cells out in two dimensions as a few models place them, each model on its own.
 
     Parameters
@@ -68,8 +74,6 @@ def umap_positions(latents: pd.DataFrame, mixtures: list[str], *, cells: int = 5
         The models.
     cells
         Cells in all, as many of each evaluation set where there are so many.
-    seed
-        Decides the cells and the layout.
 
     Returns
     -------
@@ -85,14 +89,14 @@ def umap_positions(latents: pd.DataFrame, mixtures: list[str], *, cells: int = 5
     columns = dimensions(latents)
     one = latents[latents["mixture"] == mixtures[0]]
     share = cells // one["evaluation"].nunique()
-    chosen = pd.concat([part.sample(min(share, len(part)), random_state=seed) for _, part in one.groupby("evaluation")])
+    chosen = pd.concat([part.sample(min(share, len(part)), random_state=SEED) for _, part in one.groupby("evaluation")])
     tables, keys = [], ["evaluation", "cell"]
     for mixture in mixtures:
         # By evaluation set too, since two sets may hold the same cell.
         is_chosen = pd.MultiIndex.from_frame(latents[keys]).isin(pd.MultiIndex.from_frame(chosen[keys]))
         part = latents[(latents["mixture"] == mixture) & is_chosen]
-        near = max(2, min(15, len(part) // 4))
-        layout = umap.UMAP(n_neighbors=near, random_state=seed, n_jobs=1).fit_transform(part[columns].to_numpy())
+        near = max(2, min(NEIGHBOURS, len(part) // 4))
+        layout = umap.UMAP(n_neighbors=near, random_state=SEED, n_jobs=1).fit_transform(part[columns].to_numpy())
         about = part[["mixture", "evaluation", "cell", "cell_type"]].reset_index(drop=True)
         tables.append(about.assign(x=layout[:, 0], y=layout[:, 1]))
     return pd.concat(tables, ignore_index=True)

@@ -29,7 +29,7 @@ from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
 from datamix.project.manifest import Manifest
 from datamix.project.profile import Geneformer, Profile
-from datamix.scoring.reconstruction import mean_profile_score
+from datamix.scoring.reconstruction import mean_profile_scores
 from datamix.sources.formats.blocks import Protocol
 from datamix.sources.readers.brain_atlas import draw
 from datamix.sources.readers.cancer_atlas import read_cancer_atlas
@@ -238,7 +238,8 @@ def _sign_of_r(_root: Path) -> Demonstration:
     )
     # A prediction that is high where the cells are low.
     opposite = pd.Series((1 / shape) / (1 / shape).sum(), index=files.GENES)
-    scores = mean_profile_score(np.log1p(1e4 * opposite), cells)
+    profile = np.log1p(1e4 * opposite).to_frame("opposite")
+    scores = mean_profile_scores(profile, cells, variable=cells.var_names)
     found = {"published": int((scores["r2"] > 0.25).sum()), "corrected": int((scores["r"] > 0.5).sum())}
     return Demonstration(10, "cells predicted the wrong way round that pass for fits", whole=len(scores), **found)
 

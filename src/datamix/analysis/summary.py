@@ -3,13 +3,17 @@
 import numpy as np
 import pandas as pd
 
-from datamix.analysis.bootstrap import draw_medians, interval, simultaneous
+from datamix.analysis.bootstrap import SEED, draw_medians, interval, simultaneous
 from datamix.corpora.mixtures import Mixture, control_of
 
+RESAMPLES = 1000
+"""Draws behind each interval."""
 
-def summarise(
-    scores: pd.DataFrame, mixtures: list[Mixture], *, measure: str = "r2", resamples: int = 1000
-) -> pd.DataFrame:
+LAST_EPOCHS = 0.1
+"""Share of the epochs, the last of them, over which `last_improvement` looks."""
+
+
+def summarise(scores: pd.DataFrame, mixtures: list[Mixture], *, measure: str = "r2") -> pd.DataFrame:
     """Summarise per-cell scores for each evaluation set and mixture.
 
     The statistic is the median over cells of one trained model, averaged over the seeds. Its 95 % interval is the
@@ -24,8 +28,6 @@ def summarise(
         The mixtures, in the order of the result.
     measure
         The column to summarise; cells without a value (no variance) are left out and counted.
-    resamples
-        Bootstrap draws.
 
     Returns
     -------
@@ -47,7 +49,9 @@ def summarise(
     names = [mixture.name for mixture in mixtures]
     chosen = scores[scores["mixture"].isin(names)]
     alike = {m.name: "alone" if m.group == "alone" else "baseline" for m in mixtures}
-    medians = draw_medians(chosen.assign(part=chosen["evaluation"]), measure=measure, resamples=resamples, alike=alike)
+    medians = draw_medians(
+        chosen.assign(part=chosen["evaluation"]), measure=measure, resamples=RESAMPLES, seed=SEED, alike=alike
+    )
     sets = list(dict.fromkeys(chosen["evaluation"].astype(str)))
     keys = pd.MultiIndex.from_product([sets, names])
     at = medians.keys.get_indexer(keys)
@@ -88,8 +92,8 @@ def summarise(
     return table
 
 
-def by_cell_type(scores: pd.DataFrame, *, measure: str = "r2") -> pd.DataFrame:
-    """Give quartiles of a measure for each evaluation set, cell type and mixture, over cells and seeds.
+def by_cell_type(scores: pd.DataFrame) -> pd.DataFrame:
+    """Give quartiles of R² for each evaluation set, cell type and mixture, over cells and seeds.
 
     Returns
     -------
@@ -97,44 +101,42 @@ def by_cell_type(scores: pd.DataFrame, *, measure: str = "r2") -> pd.DataFrame:
     """
     keys = ["evaluation", "cell_type", "mixture"]
     groups = scores.groupby(keys, sort=False, observed=True)
-    quartiles = groups[measure].quantile(np.array([0.25, 0.5, 0.75])).unstack()
+    quartiles = groups["r2"].quantile(np.array([0.25, 0.5, 0.75])).unstack()
     quartiles.columns = pd.Index(["low", "median", "high"])
     return groups["cell"].nunique().rename("cells").to_frame().join(quartiles).reset_index()
 
 
-def seed_pairs(scores: pd.DataFrame, *, measure: str = "r2") -> pd.DataFrame:
+def seed_pairs(scores: pd.DataFrame) -> pd.DataFrame:
     """Put the first two seeds side by side.
 
     Returns
     -------
-    A row a (evaluation, mixture, cell): the measure in columns `first` and `second`. Empty with a single seed.
+    A row a (evaluation, mixture, cell): R² in columns `first` and `second`. Empty with a single seed.
     """
     seeds = sorted(scores["seed"].unique())[:2]
     if len(seeds) < 2:
         return pd.DataFrame(columns=["evaluation", "mixture", "cell", "cell_type", "first", "second"])
     keys = ["evaluation", "mixture", "cell", "cell_type"]
     first, second = (
-        scores.loc[scores["seed"] == seed, [*keys, measure]].rename(columns={measure: name})
+        scores.loc[scores["seed"] == seed, [*keys, "r2"]].rename(columns={"r2": name})
         for seed, name in zip(seeds, ("first", "second"), strict=True)
     )
     return first.merge(second, on=keys, validate="one_to_one")
 
 
-def seed_medians(scores: pd.DataFrame, *, measure: str = "r2") -> pd.DataFrame:
-    """Give the median over cells of every trained model: a row a (evaluation, mixture, seed), column `median`."""
+def seed_medians(scores: pd.DataFrame) -> pd.DataFrame:
+    """Give the median R² over cells of every trained model: a row a (evaluation, mixture, seed), column `median`."""
     groups = scores.groupby(["evaluation", "mixture", "seed"], sort=False, observed=True)
-    return groups[measure].median().rename("median").reset_index()
+    return groups["r2"].median().rename("median").reset_index()
 
 
-def last_improvement(history: pd.DataFrame, *, share: float = 0.1) -> pd.Series:
-    """Give how much the held-out loss of each model fell over the last epochs, as a fraction of the loss.
+def last_improvement(history: pd.DataFrame) -> pd.Series:
+    """Give how much the held-out loss of each model fell over the last tenth of the epochs, as a fraction of the loss.
 
     Parameters
     ----------
     history
         A row a (baseline, mixture, seed, epoch), with `elbo_validation`.
-    share
-        The last part of the epochs, 0 to 1.
 
     Returns
     -------
@@ -145,7 +147,7 @@ def last_improvement(history: pd.DataFrame, *, share: float = 0.1) -> pd.Series:
         known = curve.dropna(subset=["elbo_validation"])
         if known.empty:
             return np.nan
-        start = known[known["epoch"] <= (1 - share) * curve["epoch"].max()]
+        start = known[known["epoch"] <= (1 - LAST_EPOCHS) * curve["epoch"].max()]
         before, last = (start if len(start) else known)["elbo_validation"].iloc[-1], known["elbo_validation"].iloc[-1]
         return (before - last) / last
 

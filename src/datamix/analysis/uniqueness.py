@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from datamix.analysis.bootstrap import draw_cells, interval, simultaneous
+from datamix.analysis.bootstrap import SEED, draw_cells, interval, simultaneous
 from datamix.analysis.latent_spaces import FOLDS, Model, spaces_of_models, unpredicted
 from datamix.analysis.retraining import training_deviations
 from datamix.corpora.mixtures import Mixture
@@ -18,6 +18,9 @@ Array = npt.NDArray[np.floating]
 
 FEWEST = 2 * FOLDS
 """Cells of an evaluation set on which latent spaces can be compared."""
+
+RESAMPLES = 1000
+"""Draws behind each interval."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,7 @@ def leave_out_small_sets(latents: pd.DataFrame) -> tuple[pd.DataFrame, list[str]
     return latents[~latents["evaluation"].isin(small)], small
 
 
-def compare_mixtures(
-    latents: pd.DataFrame, *, controls: Mapping[str, str] | None = None, resamples: int = 1000, seed: int = 0
-) -> pd.DataFrame:
+def compare_mixtures(latents: pd.DataFrame, *, controls: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Measure the uniqueness of each mixture's latent space, given each other one's.
 
     Two mixtures are compared through models of different seeds only, as a mixture is with itself: models of the same
@@ -81,10 +82,6 @@ def compare_mixtures(
     controls
         The control that each mixture is held against, by name, as `datamix.corpora.mixtures.controls_of` gives it;
         without it, the published one for all.
-    resamples
-        Bootstrap draws.
-    seed
-        Decides the bootstrap.
 
     Returns
     -------
@@ -98,7 +95,7 @@ def compare_mixtures(
     if latents["seed"].nunique() < 2:
         msg = "Latent spaces are compared with those of the same mixture trained again; this profile has one seed."
         raise NotInProfileError(msg, fix="give the profile two seeds or more")
-    return compare_pairs(predict_pairs(latents), controls=controls, resamples=resamples, seed=seed)
+    return compare_pairs(predict_pairs(latents), controls=controls, resamples=RESAMPLES, seed=SEED)
 
 
 def predict_pairs(latents: pd.DataFrame) -> Iterator[PairErrors]:
@@ -123,7 +120,7 @@ def predict_pairs(latents: pd.DataFrame) -> Iterator[PairErrors]:
 
 
 def compare_pairs(
-    pairs: Iterable[PairErrors], *, controls: Mapping[str, str] | None = None, resamples: int = 1000, seed: int = 0
+    pairs: Iterable[PairErrors], *, controls: Mapping[str, str] | None = None, resamples: int, seed: int
 ) -> pd.DataFrame:
     """Measure the uniqueness of each mixture's latent space, from predictions of every model by every other.
 

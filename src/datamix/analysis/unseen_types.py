@@ -11,6 +11,12 @@ from datamix.sources.formats.cell_labels import NOT_LABELLED
 
 Array = npt.NDArray[np.floating]
 
+PERMUTATIONS = 2000
+"""Of the cell types, for how far their correlation goes by chance."""
+
+SEED = 0
+"""Decides them."""
+
 
 def by_type(held_out: pd.DataFrame) -> pd.DataFrame:
     """Summarise the scores of each cell type under the whole baseline, and under the model without that type.
@@ -54,7 +60,7 @@ class Trend:
     """Cell types that `within` rests on."""
 
 
-def trend(types: pd.DataFrame, *, permutations: int = 2000, seed: int = 0) -> Trend:
+def trend(types: pd.DataFrame) -> Trend:
     """Correlate R² with the distance to the nearest training type, over cell types, by rank.
 
     Over all sets together the correlation also compares one study with another, and the types of a set are no random
@@ -66,8 +72,6 @@ def trend(types: pd.DataFrame, *, permutations: int = 2000, seed: int = 0) -> Tr
     ----------
     types
         As `by_type` returns it; only types "as trained" are used, and within sets only those that have a name.
-    permutations, seed
-        Of types, and their seed.
     """
     trained = types[types["seen"] == "as trained"]
     overall = float(spearmanr(trained["distance"], trained["r2"]).statistic)
@@ -78,12 +82,12 @@ def trend(types: pd.DataFrame, *, permutations: int = 2000, seed: int = 0) -> Tr
     distance, r2 = ranks.groupby(named["cell_type"]).mean().to_numpy().T
     if len(r2) < 3:
         return Trend(overall, np.nan, np.nan, len(r2))
-    generator = np.random.default_rng(seed)
-    shuffled = np.array([generator.permutation(r2) for _ in range(permutations)])
+    generator = np.random.default_rng(SEED)
+    shuffled = np.array([generator.permutation(r2) for _ in range(PERMUTATIONS)])
     measured, *by_chance = _correlations(distance, np.vstack([r2, shuffled]))
     # Ties with the measured value, itself among them, count as being as far.
     as_far = np.abs(by_chance) >= abs(measured) - 1e-12
-    return Trend(overall, float(measured), float((1 + as_far.sum()) / (1 + permutations)), len(r2))
+    return Trend(overall, float(measured), float((1 + as_far.sum()) / (1 + PERMUTATIONS)), len(r2))
 
 
 def _correlations(one: Array, others: Array) -> Array:

@@ -194,9 +194,13 @@ class Profile(Settings):
     def _names_are_plain(self) -> "Profile":
         for name in (*self.baselines, *self.added, *self.evaluations):
             require_plain_name(name, what="name")
-        if len(set(self.seeds)) < len(self.seeds):
-            msg = "a seed stands twice"
-            raise ValueError(msg)
+        for key, seeds in {
+            "seeds": self.seeds,
+            "geneformer.seeds": self.geneformer.seeds if self.geneformer else (),
+        }.items():
+            if len(set(seeds)) < len(seeds):
+                msg = f"a seed stands twice in {key}"
+                raise ValueError(msg)
         clash = set(self.baselines) & set(self.added)
         if clash:
             msg = f"{', '.join(sorted(clash))} stands both under baselines and under added"

@@ -22,6 +22,7 @@ from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.layout import Layout
 from datamix.project.profile import Profile
 from datamix.project.settings import Settings
+from datamix.publishing.words import counted
 
 
 def _of_first_baseline(path: Callable[[Layout, str, int], Path]) -> Callable[[Layout], list[Path]]:
@@ -71,9 +72,9 @@ class FrontMatter(Settings):
         """Say what a profile lacks of what the notebook needs, as a clause; None where it has all."""
         needs, lacking = self.needs, []
         if len(profile.baselines) < needs.baselines:
-            lacking.append(f"it has {_count(len(profile.baselines), 'baseline')}, not {needs.baselines}")
+            lacking.append(f"it has {counted(len(profile.baselines), 'baseline')}, not {needs.baselines}")
         if len(profile.seeds) < needs.seeds:
-            lacking.append(f"it has {_count(len(profile.seeds), 'seed')}, not {needs.seeds}")
+            lacking.append(f"it has {counted(len(profile.seeds), 'seed')}, not {needs.seeds}")
         groups = {evaluation.group for evaluation in profile.evaluations.values()}
         lacking += [f"none of its evaluation sets is of the group “{g}”" for g in needs.groups if g not in groups]
         if needs.gene_sets and not (profile.gene_sets or profile.simulated):
@@ -131,7 +132,3 @@ def _header(script: Path) -> str:
         return ""
     end = lines.index("# ---", 1) if "# ---" in lines[1:] else len(lines)
     return "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines[1:end])
-
-
-def _count(number: int, word: str) -> str:
-    return f"one {word}" if number == 1 else f"{number} {word}s"

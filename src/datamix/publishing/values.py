@@ -179,6 +179,32 @@ def record(
     write_json(path, recorded | {key: {"unit": unit} | {k: v for k, v in numbers.items() if v is not None}})
 
 
+def record_interval(
+    key: str, row: Mapping[str, float], column: str, *, simultaneous: bool, unit: str, results: Run
+) -> None:
+    """Record a quantity with the ends of its interval, as `<key>`, `<key>_low` and `<key>_high`.
+
+    Parameters
+    ----------
+    key
+        As in `record`.
+    row
+        A row of a table of the analysis.
+    column
+        The quantity; its ends are in `<column>_low` and `<column>_high`, those of its simultaneous interval in
+        `<column>_low_all` and `<column>_high_all`.
+    simultaneous
+        Whether the interval allows for all that the quantity was chosen from: it does where that is the largest of
+        many.
+    unit, results
+        As in `record`.
+    """
+    family = "_all" if simultaneous else ""
+    record(key, row[column], unit=unit, results=results)
+    for end in ("low", "high"):
+        record(f"{key}_{end}", row[f"{column}_{end}{family}"], unit=unit, results=results)
+
+
 def _plain(number: Any) -> Any:
     """Turn NumPy's scalars, which JSON does not know, into Python's."""
     return number.item() if isinstance(number, np.generic) else number

@@ -19,7 +19,6 @@ __all__ = [
     "align",
     "gene_statistics",
     "mean_profile",
-    "mean_profile_score",
     "mean_profile_scores",
     "sample_latent",
     "score",
@@ -100,50 +99,24 @@ def score(
     return pd.concat(tables, ignore_index=True)[["model", *tables[0].columns[:-1]]]
 
 
-def mean_profile_score(
-    training_mean_profile: pd.Series, evaluation: ad.AnnData, *, n_top_genes: int = 1000
-) -> pd.DataFrame:
+def mean_profile_scores(profiles: pd.DataFrame, evaluation: ad.AnnData, *, variable: pd.Index) -> pd.DataFrame:
     """Score the simplest prediction: every cell looks like the mean of the training cells.
 
     Parameters
     ----------
-    training_mean_profile
-        What `mean_profile` returned for the training mixture, on the models' genes.
-    evaluation, n_top_genes
-        As in `score`.
-
-    Returns
-    -------
-    One row a cell: `cell`, `cell_type`, `donor`, `r`, `r2`, comparable with `score`'s.
-    """
-    profiles = training_mean_profile.to_frame("mean")
-    scores = mean_profile_scores(profiles, evaluation, n_top_genes=n_top_genes)
-    return scores.drop(columns="model")
-
-
-def mean_profile_scores(
-    profiles: pd.DataFrame,
-    evaluation: ad.AnnData,
-    *,
-    n_top_genes: int = 1000,
-    variable: pd.Index | None = None,
-) -> pd.DataFrame:
-    """Score several mean profiles in one pass over the cells, as `mean_profile_score` scores one.
-
-    Parameters
-    ----------
     profiles
-        Genes × names: each column what `mean_profile` returned for a training mixture.
-    evaluation, n_top_genes, variable
-        As in `score`.
+        Genes × names: each column what `mean_profile` returned for a training mixture, on the models' genes.
+    evaluation, variable
+        As in `score`. All profiles are scored in one pass over the cells.
 
     Returns
     -------
-    One row a profile and cell: `model` (the column's name), `cell`, `cell_type`, `donor`, `r`, `r2`.
+    One row a profile and cell: `model` (the column's name), `cell`, `cell_type`, `donor`, `r`, `r2`, comparable with
+    `score`'s.
     """
     cells = align(evaluation, profiles.index)
     _require_columns(cells)
-    chosen = _places(cells, n_top_genes, variable)
+    chosen = np.flatnonzero(cells.var_names.isin(variable))
     predicted = torch.from_numpy(profiles.to_numpy(dtype=np.float32).T[:, chosen])
     # A prediction that is the same for every cell is centred and scaled once; the rest is one matrix product.
     predicted = _standardise(predicted)
@@ -156,19 +129,12 @@ def mean_profile_scores(
     return pd.concat(tables, ignore_index=True)[["model", *tables[0].columns[:-1]]]
 
 
-def gene_statistics(
-    model: LinearSCVI,
-    evaluation: ad.AnnData,
-    *,
-    n_top_genes: int = 1000,
-    variable: pd.Index | None = None,
-    seed: int,
-) -> pd.DataFrame:
+def gene_statistics(model: LinearSCVI, evaluation: ad.AnnData, *, variable: pd.Index, seed: int) -> pd.DataFrame:
     """Describe each gene's residuals: target minus prediction over the cells, both as in `score`.
 
     Parameters
     ----------
-    model, evaluation, n_top_genes, variable, seed
+    model, evaluation, variable, seed
         As in `score`; predictions come from the posterior sample.
 
     Returns
@@ -177,7 +143,7 @@ def gene_statistics(
     (1 − residual variance / target variance; at most 1, NaN where the target does not vary).
     """
     cells = align(evaluation, model.adata.var_names)
-    chosen = _places(cells, n_top_genes, variable)
+    chosen = np.flatnonzero(cells.var_names.isin(variable))
     noise = normal_deviates(cells.n_obs, model.module.n_latent, seed=seed)
     sums = {key: np.zeros(len(chosen)) for key in ("target", "target²", "residual", "residual²")}
     with one_thread(), torch.inference_mode():

@@ -31,12 +31,9 @@ def test_cells_and_genes(path):
     assert read_prepared_genes({"prepared.h5ad": path}).tolist() == GENES
 
 
-def test_one_block_of_a_mixture(path):
-    counts, obs, _ = read(path, dataset="CCAHematologic")
-    assert (counts == COUNTS[25:]).all()
-    assert set(obs["block"]) == {"CCAHematologic"}
-    with pytest.raises(DatamixError, match=r"no cell is left by the filters .dataset == JoungTF"):
-        read(path, dataset="JoungTF")
+def test_blocks_of_a_mixture_are_told_apart(path):
+    _, obs, _ = read(path)
+    assert obs["block"].tolist() == OBS["dataset"].tolist()
 
 
 def test_without_the_columns_of_sctab(tmp_path):
@@ -52,8 +49,6 @@ def test_wrong_files(path):
         DatamixError, match=r"prepared\.h5ad: var index has 'S0', which is no Ensembl id without version"
     ):
         read(write_prepared(path, COUNTS, OBS, SYMBOLS, SYMBOLS))
-    with pytest.raises(DatamixError, match=r"prepared\.h5ad: obs has no column 'dataset'; it has .*cell_type"):
-        read(write_prepared(path, COUNTS, OBS.drop(columns="dataset"), GENES, SYMBOLS), dataset="JoungTF")
     with pytest.raises(DatamixError, match=r"prepared\.h5ad: X: cell '0' has .* of gene 'ENSG.*raw counts"):
         read(write_prepared(path, np.log1p(COUNTS), OBS, GENES, SYMBOLS))
     with pytest.raises(DatamixError, match=r"prepared\.h5ad cannot be read"):

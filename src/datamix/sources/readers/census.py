@@ -16,7 +16,10 @@ from anndata import AnnData
 from datamix.project.errors import DatamixError
 from datamix.sources.formats.blocks import Protocol, cut, make_block, require_cells, require_file
 from datamix.sources.formats.h5ad_rows import open_h5ad, read_columns
-from datamix.sources.readers.sctab import Donors, is_held_out, read_sctab_genes
+from datamix.sources.readers.sctab import GENE_TABLE, Donors, is_held_out, read_sctab_genes
+
+RELEASE = "2023-05-15"
+"""Release of the Census that scTab was made of; `soma_joinid` holds within one release only."""
 
 
 def read_census(
@@ -25,10 +28,7 @@ def read_census(
     skip: int = 0,
     block_cells: int = 20_000,
     cells: Sequence[str],
-    gene_table: str = "adata_var.csv",
-    tissue_general: str | None = None,
-    donors: Donors | None = None,
-    census_version: str = "2023-05-15",
+    donors: Donors | None,
     protocol: Protocol = "corrected",
 ) -> Iterator[AnnData]:
     """Read the healthy cells that scTab files name, with their raw counts from the Census.
@@ -36,14 +36,11 @@ def read_census(
     Parameters
     ----------
     files
-        scTab h5ad files, of which only `soma_joinid`, `disease`, `tissue_general` and `donor_id` are read, and the
-        gene table.
+        scTab h5ad files, of which only `soma_joinid`, `disease` and `donor_id` are read, and the gene table.
     skip, block_cells
         See `datamix.sources`.
-    cells, gene_table, tissue_general, donors, protocol
+    cells, donors, protocol
         As in `read_sctab`.
-    census_version
-        Release of the Census; `soma_joinid` only holds within one.
 
     Yields
     ------
@@ -55,13 +52,13 @@ def read_census(
         If `cellxgene_census` is not installed, or the Census lacks a cell or a gene.
     """
     census_package = _import_census()
-    table = read_sctab_genes(require_file(files, gene_table))
+    table = read_sctab_genes(require_file(files, GENE_TABLE))
     donors = donors if protocol == "corrected" else None  # fault 5
-    ids = np.concatenate([_read_ids(require_file(files, name), tissue_general, donors) for name in cells])
-    with census_package.open_soma(census_version=census_version) as census:
+    ids = np.concatenate([_read_ids(require_file(files, name), donors) for name in cells])
+    with census_package.open_soma(census_version=RELEASE) as census:
         var = census["census_data"]["homo_sapiens"].ms["RNA"].var.read().concat().to_pandas()
         joinid_of = pd.Series(var["soma_joinid"].to_numpy(), index=var["feature_id"])
-        _require_all(table["gene"], joinid_of.index, what="gene", version=census_version)
+        _require_all(table["gene"], joinid_of.index, what="gene")
         for piece in cut(ids, skip=skip, block_cells=block_cells):
             block = census_package.get_anndata(
                 census,
@@ -72,7 +69,7 @@ def read_census(
             block.obs_names = block.obs["soma_joinid"].astype(str).to_numpy()
             block.var_names = block.var["feature_id"].astype(str).to_numpy()
             names = [str(i) for i in ids[piece]]
-            _require_all(names, block.obs_names, what="cell", version=census_version)
+            _require_all(names, block.obs_names, what="cell")
             block = block[names, table["gene"].tolist()]
             columns = {"cell_type": "cell_type", "donor_id": "donor", "dataset_id": "dataset", "assay": "assay"}
             obs = block.obs[[*columns]].rename(columns=columns).astype(str)
@@ -81,7 +78,7 @@ def read_census(
                 counts,
                 obs=obs,
                 var=table.set_index("gene"),
-                raw_in=f"CELLxGENE Census {census_version}",
+                raw_in=f"CELLxGENE Census {RELEASE}",
                 cells_in_all=len(ids),
             )
 
@@ -97,21 +94,19 @@ def _import_census() -> ModuleType:
     return cellxgene_census
 
 
-def _read_ids(path: Path, tissue_general: str | None, donors: Donors | None) -> np.ndarray:
+def _read_ids(path: Path, donors: Donors | None) -> np.ndarray:
     with open_h5ad(path) as file:
-        obs = read_columns(file, "obs", ["soma_joinid", "disease", "tissue_general", "donor_id"])
+        obs = read_columns(file, "obs", ["soma_joinid", "disease", "donor_id"])
     keep = obs["disease"] == "normal"
-    if tissue_general is not None:
-        keep &= obs["tissue_general"] == tissue_general
     if donors is not None:
         keep &= is_held_out(obs["donor_id"]) == (donors == "evaluation")
     ids = obs["soma_joinid"][keep].to_numpy()
-    require_cells(ids, where=str(path), filters=f"disease == normal, tissue_general == {tissue_general or 'any'}")
+    require_cells(ids, where=str(path), filters=f"disease == normal, donors == {donors or 'any'}")
     return ids
 
 
-def _require_all(wanted: Sequence[str] | pd.Series, found: pd.Index, *, what: str, version: str) -> None:
+def _require_all(wanted: Sequence[str] | pd.Series, found: pd.Index, *, what: str) -> None:
     absent = pd.Index(wanted).difference(found)
     if len(absent):
-        msg = f"CELLxGENE Census {version} lacks {len(absent)} {what}s of scTab: {', '.join(map(str, absent[:5]))}."
-        raise DatamixError(msg, fix="set census_version to the release that the scTab files were made of (2023-05-15)")
+        msg = f"CELLxGENE Census {RELEASE} lacks {len(absent)} {what}s of scTab: {', '.join(map(str, absent[:5]))}."
+        raise DatamixError(msg, fix="take the published scTab files, unchanged")

@@ -21,6 +21,8 @@ from datamix.sources.formats.h5ad_rows import open_h5ad, read_columns, read_name
 from datamix.sources.formats.mex_batches import Batch, gather, read_batches
 
 log = logging.getLogger(__name__)
+NON_TARGETING = "non-targeting"
+"""The target of control cells, which are left out."""
 OVERLAP = 0.3
 """A batch belongs to the gem group that has more than this share of the reference cells with its barcodes."""
 
@@ -36,10 +38,9 @@ def read_perturb_seq(
     cell_line: str,
     gem_groups: Literal["number", "overlap"] = "number",
     skip_batches: Sequence[int] = (),
-    without_targets: Sequence[str] = ("non-targeting",),
     protocol: Protocol = "corrected",
 ) -> Iterator[AnnData]:
-    """Read the cells of a Perturb-seq experiment, with all genes, in the order of the reference.
+    """Read the perturbed cells of a Perturb-seq experiment, with all genes, in the order of the reference.
 
     Parameters
     ----------
@@ -58,8 +59,6 @@ def read_perturb_seq(
         `number`: the batch number is the gem group (K562); `overlap`: found from the barcodes (Jurkat).
     skip_batches
         Batches to leave out (Jurkat's 47 repeats 56).
-    without_targets
-        Leave out cells with these targets.
     protocol
         How a cell comes by its metadata (fault 11): see `assign_metadata`. Under both, the cells are first put into the
         order of the reference by their names, as the published scripts do, so that both give the same cells.
@@ -78,8 +77,8 @@ def read_perturb_seq(
     batches, var = read_batches(files, prefix, skip_batches)
     found = _locate(table, batches, skipped=skip_batches, by_overlap=gem_groups == "overlap", path=files[reference])
     obs = assign_metadata(found.index, table, protocol=protocol)
-    rows = np.flatnonzero(~obs["target"].isin(without_targets))
-    require_cells(rows, where=str(files[reference]), filters=f"gene not in {list(without_targets)}")
+    rows = np.flatnonzero(obs["target"] != NON_TARGETING)
+    require_cells(rows, where=str(files[reference]), filters=f"gene != {NON_TARGETING}")
     for piece in cut(rows, skip=skip, block_cells=block_cells):
         cells = rows[piece]
         counts = gather(found.iloc[cells], found, batches, scratch, n_genes=len(var))

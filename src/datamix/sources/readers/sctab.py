@@ -18,6 +18,8 @@ from datamix.sources.formats.h5ad_rows import Part, open_h5ad, read_blocks, read
 from datamix.sources.formats.raw_counts import holds_counts
 
 Donors = Literal["training", "evaluation"]
+GENE_TABLE = "adata_var.csv"
+"""The table that gives the genes of scTab's files by position: columns `feature_id`, `feature_name`."""
 NEURON_WORDS = ("neuron", "pyramidal cell", "purkinje cell", "cerebellar granule cell", "photoreceptor")
 """A cell type of the Cell Ontology that contains one of these is a neuron; so are the names below."""
 NEURON_NAMES = (
@@ -35,7 +37,6 @@ def read_sctab(
     skip: int = 0,
     block_cells: int = 20_000,
     cells: Sequence[str],
-    gene_table: str = "adata_var.csv",
     tissue_general: str | None = None,
     without_donors: Sequence[str] = (),
     without_cells_of: str | None = None,
@@ -50,13 +51,11 @@ def read_sctab(
     Parameters
     ----------
     files
-        The h5ad files and the gene table.
+        The h5ad files, and `GENE_TABLE`.
     skip, block_cells
         See `datamix.sources`.
     cells
         Names of the h5ad files whose cells are read, in order.
-    gene_table
-        Name of the table that gives the genes by position: columns `feature_id`, `feature_name`.
     tissue_general
         Keep cells of this tissue (`blood`); nothing means all.
     without_donors
@@ -87,9 +86,9 @@ def read_sctab(
     DatamixError
         If a file is damaged, lacks a column, has genes that the table does not know, or holds no raw counts.
     """
-    table = read_sctab_genes(require_file(files, gene_table))
+    table = read_sctab_genes(require_file(files, GENE_TABLE))
     paths = [require_file(files, name) for name in cells]
-    genes = [_genes_of(path, table, gene_table) for path in paths]
+    genes = [_genes_of(path, table) for path in paths]
     for path, other in zip(paths[1:], genes[1:], strict=True):
         if not other.equals(genes[0]):
             msg = f"{path} has other genes, or in another order, than {paths[0]}."
@@ -157,14 +156,14 @@ def is_neuron(cell_types: pd.Series) -> np.ndarray:
     return (names.str.contains("|".join(NEURON_WORDS), regex=True) | names.isin(NEURON_NAMES)).to_numpy()
 
 
-def _genes_of(path: Path, table: pd.DataFrame, table_name: str) -> pd.DataFrame:
+def _genes_of(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     """Name the genes of a file, which may be positions in the table, Ensembl ids, or symbols."""
     with open_h5ad(path) as file:
         shape_of(file)
         names = pd.Series(read_names(file, "var"))
     if names.str.fullmatch(r"\d+").all():
         if len(names) != len(table):
-            msg = f"{path} has {len(names)} genes named by position, the table {table_name} {len(table)}."
+            msg = f"{path} has {len(names)} genes named by position, the table {GENE_TABLE} {len(table)}."
             raise DatamixError(msg, fix="take the gene table that belongs to this file")
         position = names.astype(int).to_numpy()
     else:
@@ -173,10 +172,10 @@ def _genes_of(path: Path, table: pd.DataFrame, table_name: str) -> pd.DataFrame:
         position = pd.Series(first.index, index=first[key]).reindex(names).fillna(-1).astype(int).to_numpy()
     unknown = names[(position < 0) | (position >= len(table))]
     if len(unknown):
-        msg = f"{path}: {len(unknown)} of {len(names)} genes are not in {table_name}: {', '.join(unknown[:5])}."
+        msg = f"{path}: {len(unknown)} of {len(names)} genes are not in {GENE_TABLE}: {', '.join(unknown[:5])}."
         raise DatamixError(msg, fix="take the gene table that belongs to this file")
     if len(set(position)) < len(position):
-        msg = f"{path}: a gene of {table_name} stands twice among the genes."
+        msg = f"{path}: a gene of {GENE_TABLE} stands twice among the genes."
         raise DatamixError(msg, fix="take the published file, unchanged")
     return table.iloc[position].set_index("gene")
 

@@ -12,15 +12,12 @@ import pandas as pd
 from anndata import AnnData
 
 from datamix.project.errors import DatamixError
-from datamix.sources.formats.blocks import require_cells
 from datamix.sources.formats.h5ad_rows import Part, open_h5ad, read_blocks, read_columns, read_names, shape_of
 
 _OBS = ("soma_joinid", "cell_type", "donor_id", "dataset_id", "tissue_general", "assay", "dataset")
 
 
-def read_prepared(
-    files: Mapping[str, Path], *, skip: int = 0, block_cells: int = 20_000, dataset: str | None = None
-) -> Iterator[AnnData]:
+def read_prepared(files: Mapping[str, Path], *, skip: int = 0, block_cells: int = 20_000) -> Iterator[AnnData]:
     """Read the cells of a prepared training file: drawn, filtered and cut to the shared genes by the authors.
 
     Parameters
@@ -29,13 +26,12 @@ def read_prepared(
         One h5ad file, such as `BaseModel_scTabBloodOnly_seed0_bloodbase_TrainingData.h5ad`.
     skip, block_cells
         See `datamix.sources`.
-    dataset
-        Keep cells with this value of `dataset` (`scTabBlood_subset1`), which files of mixtures have; nothing means all.
 
     Yields
     ------
-    Blocks with Ensembl ids and, where the file has it, `symbol`; obs has `cell_type`, `donor` and `dataset` where the
-    file does, and `soma_joinid` of scTab cells. Names are running numbers, as in the file.
+    Blocks with Ensembl ids and, where the file has it, `symbol`; obs has, where the file does, `cell_type`, `donor`,
+    `dataset` (the study), `block` (the authors' `dataset`, which files of mixtures have), and `soma_joinid` of scTab
+    cells. Names are running numbers, as in the file.
 
     Raises
     ------
@@ -45,17 +41,13 @@ def read_prepared(
     (path,) = files.values()
     genes = read_prepared_genes(files)
     with open_h5ad(path) as file:
-        needed = [] if dataset is None else ["dataset"]
-        obs = read_columns(file, "obs", needed, optional=[c for c in _OBS if c not in needed])
+        obs = read_columns(file, "obs", [], optional=_OBS)
         obs = obs.set_index(pd.Index(read_names(file, "obs")))
         symbols = read_columns(file, "var", [], optional=["feature_name"])
     var = pd.DataFrame({"symbol": symbols["feature_name"].to_numpy()} if len(symbols.columns) else {}, index=genes)
-    keep = np.ones(len(obs), bool) if dataset is None else (obs["dataset"] == dataset).to_numpy()
-    rows = np.flatnonzero(keep)
-    require_cells(rows, where=str(path), filters=f"dataset == {dataset or 'any'}")
     # `dataset` of the authors is their name of a block; ours is the study.
     obs = obs.rename(columns={"dataset": "block", "donor_id": "donor", "dataset_id": "dataset"})
-    yield from read_blocks([Part(path, rows, obs.iloc[rows])], var=var, skip=skip, block_cells=block_cells)
+    yield from read_blocks([Part(path, np.arange(len(obs)), obs)], var=var, skip=skip, block_cells=block_cells)
 
 
 def read_prepared_genes(files: Mapping[str, Path]) -> pd.Index:

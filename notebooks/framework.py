@@ -65,7 +65,6 @@ save_panel(
 
 # %% tags=["remove-cell"]
 cells = settings.cells if settings.cells == "all" else f"{settings.cells:,}"
-record("framework.cells", cells, unit="cells", results=results)
 block = "all cells that there are of its set" if settings.cells == "all" else f"{cells} cells"
 record("framework.block", block, unit="", results=results)
 record("framework.baselines", counted(len(settings.baselines), "baseline"), unit="", results=results)

@@ -123,7 +123,7 @@ def test_cell_that_the_census_lacks(census, files):
     gone = int(OBS["soma_joinid"][OBS["disease"] == "normal"].iloc[12])
     keep = (census.obs["soma_joinid"] != gone).to_numpy()
     census.obs, census.counts = census.obs[keep].reset_index(drop=True), census.counts[keep]
-    message = rf"CELLxGENE Census {RELEASE} lacks 1 cells of scTab: {gone}\.\n.*scTab files, unchanged"
+    message = rf"CELLxGENE Census {RELEASE} lacks 1 cell of scTab: {gone}\.\n.*scTab files, unchanged"
     with pytest.raises(DatamixError, match=message):
         read(files)
 
@@ -132,7 +132,7 @@ def test_gene_that_the_census_lacks(census, files):
     """Stand-in: found before any count is read."""
     census.var.loc[3, "feature_id"] = "ENSG88888888888"
     gone = IDS[::-1][2]
-    with pytest.raises(DatamixError, match=rf"CELLxGENE Census {RELEASE} lacks 1 genes of scTab: {gone}\."):
+    with pytest.raises(DatamixError, match=rf"CELLxGENE Census {RELEASE} lacks 1 gene of scTab: {gone}\."):
         read(files)
     assert census.asked == []
 

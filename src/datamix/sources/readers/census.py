@@ -108,5 +108,6 @@ def _read_ids(path: Path, donors: Donors | None) -> np.ndarray:
 def _require_all(wanted: Sequence[str] | pd.Series, found: pd.Index, *, what: str) -> None:
     absent = pd.Index(wanted).difference(found)
     if len(absent):
-        msg = f"CELLxGENE Census {RELEASE} lacks {len(absent)} {what}s of scTab: {', '.join(map(str, absent[:5]))}."
+        lacking = f"{len(absent)} {what}{'' if len(absent) == 1 else 's'}"
+        msg = f"CELLxGENE Census {RELEASE} lacks {lacking} of scTab: {', '.join(map(str, absent[:5]))}."
         raise DatamixError(msg, fix="take the published scTab files, unchanged")

@@ -136,9 +136,9 @@ def new_model(vocabulary: Vocabulary, *, settings: Geneformer, seed: int) -> Mas
     if settings.local_start:
         start = 2 * settings.first_weights * _sinusoids(settings.input_size, settings.width)
         model.bert.embeddings.position_embeddings.weight.data.copy_(start)
-        for layer in model.bert.encoder.layer:
-            for part in (layer.attention.self.query, layer.attention.self.key):
-                part.weight.data.copy_(_LOCAL * torch.eye(settings.width))
+        for name, weights in model.named_parameters():
+            if name.endswith(("attention.self.query.weight", "attention.self.key.weight")):
+                weights.data.copy_(_LOCAL * torch.eye(settings.width))
     return model
 
 

@@ -31,7 +31,13 @@ def pooled(layout, scores):
 
 def test_every_model_beats_chance_and_the_frequencies_of_genes_on_every_set(pooled):
     assert pooled["below_chance"].all(), pooled[~pooled["below_chance"]]
-    assert (pooled["of_unigram"] < 0.95).all(), pooled[pooled["of_unigram"] >= 0.95]
+    assert (pooled["of_unigram"] < 0.65).all(), pooled[pooled["of_unigram"] >= 0.65]
+
+
+def test_on_seen_types_a_model_is_undecided_among_half_as_many_genes_as_their_frequencies(pooled):
+    seen = pooled[pooled["seen"]]
+    assert len(seen) >= 3
+    assert (seen["of_unigram"] < 0.5).all(), seen
 
 
 def test_ranks_of_seen_types_are_given_back_better_than_by_the_mean_rank(pooled, scores):
@@ -40,4 +46,4 @@ def test_ranks_of_seen_types_are_given_back_better_than_by_the_mean_rank(pooled,
     assert ("blood", "blood") in seen
     assert ("neurons", "blood") not in seen
     over = medians.loc[seen, "correlation"] - medians.loc[seen, "corrected"]
-    assert (over > 0.2).all(), over
+    assert (over > 0.3).all(), over

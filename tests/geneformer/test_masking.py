@@ -44,16 +44,19 @@ def test_a_mask_depends_on_seed_epoch_and_cell_alone(masked):
     assert (one[1] != other[(2, 5)][1]).any()
 
 
-def test_every_cell_once_an_epoch_and_similar_lengths_together():
+@pytest.mark.parametrize("similar", [10, None])
+def test_every_cell_once_an_epoch_and_where_asked_similar_lengths_together(similar):
     lengths = np.random.default_rng(0).integers(1, 100, size=203).tolist()
     epoch = 0
-    order = EpochOrder(lengths, batch_size=10, seed=1, epoch=lambda: epoch)
+    order = EpochOrder(lengths, similar=similar, seed=1, epoch=lambda: epoch)
     keys = list(order)
     assert sorted(row for _, row in keys) == list(range(203))
     assert {e for e, _ in keys} == {0}
     assert keys == list(order)
-    spread = [np.ptp([lengths[row] for _, row in keys[i : i + 10]]) for i in range(0, 200, 10)]
-    assert np.median(spread) < 30
+    steps = np.array([[lengths[row] for _, row in keys[i : i + 10]] for i in range(0, 200, 10)])
+    assert (np.median(np.ptp(steps, axis=1)) < 30) == (similar == 10)
+    # By length, the mean over a step falls along the epoch; at random it scatters around that of all cells.
+    assert (np.ptp(steps.mean(axis=1)) < 50) == (similar is None)
     epoch = 1
     assert [row for _, row in order] != [row for _, row in keys]
     assert len(order) == 203

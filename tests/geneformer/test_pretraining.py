@@ -13,7 +13,7 @@ from transformers import BertConfig, BertForMaskedLM
 
 from datamix.geneformer import pretraining, zero_shot
 from datamix.geneformer.tokenizer import Ranks
-from datamix.geneformer.vocabulary import Vocabulary
+from datamix.geneformer.vocabulary import MASK, Vocabulary
 from datamix.project.errors import DatamixError
 from datamix.project.profile import Geneformer, read_profile
 
@@ -191,22 +191,33 @@ def test_the_loss_is_that_of_the_library(settings):
 def test_the_first_weights(settings):
     def positions(**change):
         model = pretraining.new_model(VOCABULARY, settings=settings.model_copy(update=change), seed=0)
-        return model.bert.embeddings.position_embeddings.weight.detach(), model
+        return model.bert.embeddings.position_embeddings.weight.detach(), model.eval()
+
+    def attention(model):
+        """Return how much each of 24 masked places attends to each, over the heads of the first layer."""
+        model.set_attn_implementation("eager")
+        ids = torch.full((1, 24), MASK)
+        return model.bert(ids, output_attentions=True).attentions[0][0].detach().mean(dim=0)
 
     random, model = positions()
     plain = BertForMaskedLM(model.config)
     assert model.config.initializer_range == BertConfig().initializer_range == 0.02
     assert random.std() == pytest.approx(plain.bert.embeddings.position_embeddings.weight.std().item(), rel=0.2)
-    smooth, model = positions(smooth_positions=0.3, first_weights=0.1)
+    assert attention(model).max() < 1.2 / 24
+    smooth, model = positions(local_start=True, first_weights=0.1)
     assert model.bert.encoder.layer[0].intermediate.dense.weight.std().item() == pytest.approx(0.1, rel=0.1)
     at = torch.arange(24.0)
-    torch.testing.assert_close(smooth[:, :2], 0.3 * torch.stack([at.sin(), at.cos()], dim=1))
+    torch.testing.assert_close(smooth[:, :2], 0.2 * torch.stack([at.sin(), at.cos()], dim=1))
     # Of sinusoids, the product of two depends on their distance alone.
     products = smooth @ smooth.T
     for distance in (1, 5):
         along = torch.diagonal(products, distance)
         torch.testing.assert_close(along, along[:1].expand_as(along))
-    assert model.bert.embeddings.position_embeddings.weight.requires_grad
+    weights = attention(model)
+    assert (weights.argmax(dim=1) == torch.arange(24)).all()
+    near = (torch.arange(24)[:, None] - torch.arange(24)).abs() <= 3
+    assert ((weights * near).sum(dim=1) > 2 * near.sum(dim=1) / 24).all()
+    assert all(p.requires_grad for p in model.parameters())
 
 
 def test_turns_on_one_device_make_the_step_of_several(tmp_path, settings):

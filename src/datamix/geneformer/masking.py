@@ -65,22 +65,23 @@ class MaskedCells(Dataset):
 
 
 class EpochOrder(Sampler[Key]):
-    """A new order each epoch, fixed by seed and epoch, with cells of similar length side by side.
+    """A new order each epoch, fixed by seed and epoch.
 
     Parameters
     ----------
     lengths
         Tokens of each cell (n_cells,).
-    batch_size
-        Cells that should be similar: those of one step.
+    similar
+        Cells of one step, which are to have similar lengths: within fifty such steps the order falls from long cells to
+        short ones, as in the library that the published scripts use. Nothing: the order is random.
     seed
         Seeds the order.
     epoch
         Asked at the start of each epoch: its number, from 0.
     """
 
-    def __init__(self, lengths: Sequence[int], *, batch_size: int, seed: int, epoch: Callable[[], int]) -> None:
-        self._lengths, self._batch_size, self._seed, self._epoch = lengths, batch_size, seed, epoch
+    def __init__(self, lengths: Sequence[int], *, similar: int | None, seed: int, epoch: Callable[[], int]) -> None:
+        self._lengths, self._similar, self._seed, self._epoch = lengths, similar, seed, epoch
 
     def __len__(self) -> int:
         return len(self._lengths)
@@ -89,7 +90,10 @@ class EpochOrder(Sampler[Key]):
         epoch = self._epoch()
         state = np.random.SeedSequence([self._seed, epoch]).generate_state(1, np.uint64)[0]
         generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
-        rows = get_length_grouped_indices(self._lengths, self._batch_size, generator=generator)
+        if self._similar is None:
+            rows = torch.randperm(len(self._lengths), generator=generator).tolist()
+        else:
+            rows = get_length_grouped_indices(self._lengths, self._similar, generator=generator)
         return iter([(epoch, row) for row in rows])
 
 

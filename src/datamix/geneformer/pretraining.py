@@ -33,6 +33,8 @@ from datamix.project.profile import Geneformer
 Say = Callable[[str], None]
 _RUN = "run.json"
 _STATE = "trainer_state.json"
+_LOCAL = 1.5
+"""Queries and keys of a local start, relative to what they are made from: places a few ranks away get most weight."""
 
 
 class MaskedOnly(BertForMaskedLM):
@@ -64,11 +66,16 @@ class MaskedOnly(BertForMaskedLM):
 class _Trainer(Trainer):
     """The library's trainer, with an order of cells that depends on seed and epoch alone."""
 
+    def __init__(self, *, similar_lengths: bool, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._similar_lengths = similar_lengths
+
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochOrder:
         cells, arguments = self.train_dataset, self.args
         assert isinstance(cells, MaskedCells)
         step = arguments.train_batch_size * arguments.gradient_accumulation_steps
-        return EpochOrder(cells.lengths, batch_size=step, seed=arguments.seed, epoch=self._epoch)
+        similar = step if self._similar_lengths else None
+        return EpochOrder(cells.lengths, similar=similar, seed=arguments.seed, epoch=self._epoch)
 
     def _epoch(self) -> int:
         cells = self.train_dataset
@@ -93,6 +100,12 @@ class _Watch(TrainerCallback):
 
 def new_model(vocabulary: Vocabulary, *, settings: Geneformer, seed: int) -> MaskedOnly:
     """Make an untrained model.
+
+    With `local_start`, which is ours, position embeddings start as sinusoids (Vaswani et al. 2017,
+    doi 10.48550/arXiv.1706.03762), twice as large as the other first weights, and queries and keys as the same multiple
+    of what they are made from (after Trockman and Kolter 2023, doi 10.48550/arXiv.2305.09828). A rank then attends most
+    to the ranks near it, whose genes say most about it: which genes come next to each other depends on their medians.
+    A small model that has to discover that by itself takes most of its steps to do so.
 
     Parameters
     ----------
@@ -120,15 +133,18 @@ def new_model(vocabulary: Vocabulary, *, settings: Geneformer, seed: int) -> Mas
             initializer_range=settings.first_weights,
         )
     )
-    if settings.smooth_positions is not None:
-        start = settings.smooth_positions * _sinusoids(settings.input_size, settings.width)
+    if settings.local_start:
+        start = 2 * settings.first_weights * _sinusoids(settings.input_size, settings.width)
         model.bert.embeddings.position_embeddings.weight.data.copy_(start)
+        for name, weights in model.named_parameters():
+            if name.endswith(("attention.self.query.weight", "attention.self.key.weight")):
+                weights.data.copy_(_LOCAL * torch.eye(settings.width))
     return model
 
 
 def _sinusoids(positions: int, width: int) -> torch.Tensor:
-    """Return sine and cosine (positions, width) of wavelengths from 2π to 10,000 · 2π positions."""
-    angles = torch.arange(positions)[:, None] / 10_000 ** (torch.arange(0, width, 2) / width)
+    """Return sine and cosine (positions, width) of wavelengths from 2π to almost 2π · positions."""
+    angles = torch.arange(positions)[:, None] / positions ** (torch.arange(0, width, 2) / width)
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(start_dim=1)[:, :width]
 
 
@@ -186,6 +202,7 @@ def pretrain(
     checkpoint = _last_checkpoint(_checkpoints(folder), _run(cells, vocabulary, settings=settings, seed=seed))
     network = new_model(vocabulary, settings=settings, seed=seed)
     trainer = _Trainer(
+        similar_lengths=settings.similar_lengths,
         model=network,
         args=arguments,
         train_dataset=MaskedCells(cells, genes=vocabulary.tokens, share=settings.masked, seed=seed),
@@ -226,7 +243,7 @@ def load(folder: Path) -> tuple[BertForMaskedLM, Vocabulary]:
 
 
 def _checked(tokens: datasets.Dataset, vocabulary: Vocabulary) -> datasets.Dataset:
-    lengths = np.asarray(tokens.with_format("numpy")["length"])
+    lengths = np.asarray(tokens.with_format("numpy")["length"][:])
     if not lengths.any():
         msg = "No cell of the training mixture has a token."
         raise DatamixError(msg, fix="check that its genes are those of the vocabulary")

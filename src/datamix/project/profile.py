@@ -119,10 +119,11 @@ class Geneformer(Settings):
     """Tokens of a cell at most."""
     first_weights: Annotated[float, Field(gt=0)] = 0.02
     """Standard deviation of the first weights: the library's, made for a width of 768."""
-    smooth_positions: Annotated[float, Field(gt=0)] | None = None
-    """Ours: the position embeddings, which are learned, start as sinusoids (Vaswani et al. 2017,
-    doi 10.48550/arXiv.1706.03762) of this amplitude, so that neighbouring ranks start alike; nothing: at random, as
-    published."""
+    local_start: bool = False
+    """Ours: each rank attends to those near it from the first step on (`datamix.geneformer.pretraining.new_model`); all
+    weights are learned in either case. False: they start at random, as published."""
+    similar_lengths: bool = True
+    """The cells of a step have similar lengths, as published; false (ours): they are drawn at random."""
     masked: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of tokens that is hidden."""
     epochs: Annotated[int, Field(gt=0)] = 3

@@ -9,7 +9,7 @@ from datamix.project.layout import Layout
 
 
 @pytest.fixture(scope="module")
-def layout():
+def demo():
     layout = Layout.of("demo")
     if not table_of(layout).is_file():
         pytest.skip("no results of the demo: make book")
@@ -17,16 +17,17 @@ def layout():
 
 
 @pytest.fixture(scope="module")
-def scores(layout):
-    return read_scores(layout, "blood")
+def scores(demo):
+    return read_scores(demo, "blood")
 
 
 @pytest.fixture(scope="module")
-def pooled(layout, scores):
-    mixtures = [m.name for m in trained_mixtures(layout.profile, "blood")]
-    vocabularies = {m: model_of(layout, "blood", 0, m) / "vocabulary.json" for m in mixtures}
+def pooled(demo, scores):
+    mixtures = [m.name for m in trained_mixtures(demo.profile, "blood")]
+    (seed,) = demo.profile.geneformer.seeds
+    vocabularies = {m: model_of(demo, "blood", seed, m) / "vocabulary.json" for m in mixtures}
     genes = {name: len(Vocabulary.load(path).genes) for name, path in vocabularies.items()}
-    return against_chance(masked_measures(scores), genes=genes, seen=seen_types(scores, trained_types(layout, "blood")))
+    return against_chance(masked_measures(scores), genes=genes, seen=seen_types(scores, trained_types(demo, "blood")))
 
 
 def test_every_model_beats_chance_and_the_frequencies_of_genes_on_every_set(pooled):

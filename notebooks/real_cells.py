@@ -45,7 +45,7 @@ values = kept.values
 
 # %% tags=["remove-cell"]
 record("real.commit", short_commit(kept.provenance["commit"]), unit="", results=results)
-record("real.seeds", counted(len(mini.seeds), "seed"), unit="", results=results)
+record("real.seeds", counted(len(kept.provenance["seeds"]), "seed"), unit="", results=results)
 record("real.models", values["framework.models"].value, unit="models", results=results)
 record("real.genes", values["datasets.genes"].value, unit="genes", results=results)
 names = {

@@ -121,7 +121,7 @@ record("geneformer.correlation.evaluation", best["evaluation_label"], unit="", r
 record("geneformer.without_value", int(scores["correlation"].isna().sum()), unit="cells", results=results)
 
 # %% [markdown]
-# The {val}`geneformer.models` models, {val}`geneformer.seeds` for each mixture of the {val}`geneformer.baseline` Baseline, have {val}`geneformer.layers` layers, {val}`geneformer.heads` heads and {val}`geneformer.width` units, and read at most {val}`geneformer.input_size:,d` genes of a cell (the paper: {val}`geneformer.layers|published`, {val}`geneformer.heads|published`, {val}`geneformer.width|published` and {val}`geneformer.input_size|published:,d`).
+# The {val}`geneformer.models` models, {val}`geneformer.seeds` for each mixture of the {val}`geneformer.baseline` Baseline, read at most {val}`geneformer.input_size:,d` genes of a cell (the paper: {val}`geneformer.input_size|published:,d`); layers: {val}`geneformer.layers` (the paper: {val}`geneformer.layers|published`), heads: {val}`geneformer.heads` ({val}`geneformer.heads|published`), units: {val}`geneformer.width` ({val}`geneformer.width|published`).
 # Where a mixture has a single model, intervals hold the spread of cells alone, not that of training.
 #
 # In {val}`geneformer.beaten_by.published` of {val}`geneformer.pairs` pairs of a mixture and an evaluation set, the published mean rank correlates better with a cell than the model does; its mean over the pairs is {val}`geneformer.mean_rank.published:.2f`, that of the models {val}`geneformer.correlation.mean:.2f`.

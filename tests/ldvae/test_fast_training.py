@@ -11,7 +11,7 @@ import torch
 from scvi.model import LinearSCVI
 from torch.distributions import NegativeBinomial
 
-from datamix.ldvae import fast_kernels, fast_training
+from datamix.ldvae import fast_kernels, fast_training, stacked_training
 from datamix.ldvae.fast_training import FastTrainer
 from datamix.project.errors import DatamixError
 from datamix.project.profile import Training
@@ -210,3 +210,31 @@ def test_likelihood_and_its_gradient_in_double_precision():
     assert total == pytest.approx(expected.item(), rel=1e-6)
     for found, leaf in ((by_logit, logits), (by_library, log_library), (by_theta, log_theta)):
         np.testing.assert_allclose(found, leaf.grad.numpy(), rtol=1e-4, atol=1e-6 * leaf.grad.abs().max().item())
+
+
+@pytest.mark.parametrize("level", [60, 300])
+def test_library_sizes_beyond_single_precision_keep_their_gradient(level):
+    generator = np.random.default_rng(3)
+    dense = generator.negative_binomial(0.3, 0.05, size=(5, 40)).astype(np.float32)
+    log_library = torch.full((5,), float(level), dtype=torch.float64).requires_grad_()
+    logits, log_theta = torch.from_numpy(generator.normal(size=(40, 5))), torch.from_numpy(generator.normal(size=40))
+    of_mean = log_library + logits.log_softmax(0) - log_theta[:, None]
+    NegativeBinomial(log_theta.exp()[:, None], logits=of_mean).log_prob(torch.from_numpy(dense.T)).sum().backward()
+
+    single = [log_library.detach().float(), log_theta.float()]
+    batch = sp.csc_matrix(dense)
+    weight, z = logits.float(), torch.eye(5)  # their product is the logits
+    fast = [v.clone().requires_grad_() for v in single]
+    loss = fast_training._NegativeBinomial.apply(
+        z, weight, torch.zeros(40), *fast, (batch.indptr, batch.indices, batch.data)
+    )
+    loss.backward()
+    stacked = [v[None].clone().requires_grad_() for v in single]
+    index = torch.from_numpy(np.flatnonzero(dense))
+    counts = torch.from_numpy(dense.reshape(-1))[index]
+    together = stacked_training._NegativeBinomial.apply(weight.T[None].contiguous(), *stacked, index, counts)
+    together.sum().backward()
+
+    for value, found in ((loss, fast[0].grad), (together, stacked[0].grad[0])):
+        assert torch.isfinite(value).all()
+        np.testing.assert_allclose(-found.numpy(), log_library.grad.numpy(), rtol=1e-4)

@@ -17,6 +17,13 @@ Integers = npt.NDArray[np.int32]
 EPS = 1e-8
 """The constant that scvi-tools adds within logarithms of the negative binomial."""
 
+LARGEST_LOG_LIBRARY = 70.0
+"""Log library sizes are held here in the likelihood: e⁷⁰ molecules, beyond which products leave single precision.
+
+In the first steps the posterior of the library size can be so wide that a sample lies in the hundreds. scvi-tools then
+has infinities, and training ends in NaN. The gradient has long reached its limit, −θ a gene, so that it stays exact.
+"""
+
 _RECIPROCALS = 1 / np.arange(1.0, 17.0)
 
 # Sums may be reordered to use vector registers; NaN and infinity keep their meaning.

@@ -212,8 +212,9 @@ class _NegativeBinomial(torch.autograd.Function):
     ) -> torch.Tensor:
         rho = torch.addmm(bias[:, None], weight, z.T).softmax(dim=0)
         starts, cells, counts = batch
+        library = log_library.clamp(max=fast_kernels.LARGEST_LOG_LIBRARY).exp()
         total, *gradients = fast_kernels.negative_binomial(
-            starts, cells, counts, rho.numpy(), log_library.exp().numpy(), log_theta.exp().numpy()
+            starts, cells, counts, rho.numpy(), library.numpy(), log_theta.exp().numpy()
         )
         by_logit, by_library, by_theta = map(torch.from_numpy, gradients)
         ctx.save_for_backward(z, weight, by_logit, by_library, by_theta)

@@ -21,7 +21,7 @@ from scvi.dataloaders import DataSplitter
 from scvi.model import LinearSCVI
 from torch.nn import functional
 
-from datamix.ldvae.fast_kernels import EPS
+from datamix.ldvae.fast_kernels import EPS, LARGEST_LOG_LIBRARY
 from datamix.ldvae.fast_training import (
     ADAM_EPS,
     BETAS,
@@ -302,7 +302,7 @@ class _NegativeBinomial(torch.autograd.Function):
     ) -> torch.Tensor:
         _, n_cells, n_genes = logits.shape
         rho, theta = logits.softmax(dim=-1), log_theta.exp()[:, None]
-        mean = rho * log_library.exp()[..., None]
+        mean = rho * log_library.clamp(max=LARGEST_LOG_LIBRARY).exp()[..., None]
         inverse = 1 / (theta + mean + EPS)
         share = mean / (theta + EPS)
         value = -theta * share.log1p()

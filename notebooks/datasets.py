@@ -35,7 +35,7 @@ from datamix.publishing.results import Results
 from datamix.publishing.values import record
 
 results = Results(profile, notebook="datasets")
-manifest = read_manifest(results.root)
+manifest = read_manifest(results.root, results.profile)
 qc = results.profile.qc
 
 # %% [markdown]

@@ -76,7 +76,8 @@ def test_verify_reads_every_file_again(project):
 
 def test_prepare_and_genes(project):
     found = run("prepare", "a", "--profile", "tiny")
-    assert (found.exit_code, found.stdout) == (0, "results/tiny/corpora/a.h5ad\n")
+    said = ["a: 9 of 40 cells and 60 of 60 genes (Ensembl id: 60)", "results/tiny/corpora/a.h5ad"]
+    assert (found.exit_code, found.stdout.splitlines()) == (0, said)
     found = run("genes", "--profile", "tiny")
     assert (found.exit_code, found.stdout) == (0, "results/tiny/corpora/genes.csv: 60 genes\n")
     assert list(pd.read_csv(project / "results" / "tiny" / "corpora" / "genes.csv")) == ["gene", "symbol"]

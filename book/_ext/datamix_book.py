@@ -107,7 +107,8 @@ class FromProfile(SphinxDirective):
         for path in (settings, root / "data_manifest.yaml"):
             self.env.note_dependency(str(path))
         try:
-            lines = _FROM_PROFILE[self.name](read_profile(str(settings)), read_manifest(root))
+            profile = read_profile(str(settings))
+            lines = _FROM_PROFILE[self.name](profile, read_manifest(root, profile))
         except DatamixError as error:
             logger.warning(
                 "{%s}: %s", self.name, error, location=self.get_location(), type="datamix", subtype=self.name

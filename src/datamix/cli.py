@@ -60,7 +60,8 @@ def check(profile: ProfileName = "demo") -> None:
     from datamix.project.profile import project_root, read_profile
 
     root = project_root()
-    manifest, settings = read_manifest(root), read_profile(profile)
+    settings = read_profile(profile)
+    manifest = read_manifest(root, settings)
     of = uses(settings, manifest)
     states = {dataset_id: inspect(dataset_id, manifest.dataset(dataset_id), root=root) for dataset_id in of}
     rows = []
@@ -92,8 +93,9 @@ def fetch(
     from datamix.project.profile import project_root, read_profile
 
     root = project_root()
-    manifest = read_manifest(root)
-    wanted = ids or list(uses(read_profile(profile), manifest))
+    settings = None if ids and profile == "demo" else read_profile(profile)  # `demo` has no dataset of its own
+    manifest = read_manifest(root, settings)
+    wanted = ids or list(uses(settings or read_profile(profile), manifest))
     datasets = {dataset_id: manifest.dataset(dataset_id) for dataset_id in wanted}
     failed: list[DatamixError] = []
     for dataset_id, dataset in datasets.items():
@@ -107,16 +109,19 @@ def fetch(
 
 
 @data.command()
-def verify() -> None:
-    """Read every file of every dataset again and compare its sha256; exits with 1 if one is not as published."""
+def verify(
+    profile: Annotated[str | None, typer.Option("--profile", help="Whose own datasets are read, too.")] = None,
+) -> None:
+    """Read every file of every dataset again and compare its sha256; exits with 1 if one is another."""
     from datamix.corpora.inventory import describe, inspect
     from datamix.project.manifest import read_manifest
-    from datamix.project.profile import project_root
+    from datamix.project.profile import project_root, read_profile
 
     root = project_root()
+    manifest = read_manifest(root, None if profile is None else read_profile(profile))
     states = [
         state
-        for dataset_id, dataset in read_manifest(root).datasets.items()
+        for dataset_id, dataset in manifest.datasets.items()
         for state in inspect(dataset_id, dataset, root=root, rehash=True)
         if state.state != "missing"
     ]
@@ -136,8 +141,8 @@ def prepare(dataset: str, profile: ProfileName = "demo") -> None:
     from datamix.project.profile import project_root, read_profile
 
     root = project_root()
-    manifest = read_manifest(root)
     settings = read_profile(profile)
+    manifest = read_manifest(root, settings)
     table = manifest.dataset(dataset).gene_table
     for dataset_id in [dataset, *([table] if table else [])]:
         fetch_dataset(dataset_id, manifest.dataset(dataset_id), root=root, say=typer.echo)

@@ -4,8 +4,9 @@ from html.parser import HTMLParser
 import pytest
 from panel import TABLE, draw
 
+from datamix.project.dataset import Citation, Dataset, File
 from datamix.project.errors import DatamixError
-from datamix.project.manifest import Citation, Dataset, File, Manifest, read_manifest
+from datamix.project.manifest import Manifest, read_manifest
 from datamix.publishing.pages import datasets_table, figure_html, mathml, missing_list, read_panel
 from datamix.publishing.panels import save_panel
 

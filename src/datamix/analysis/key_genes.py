@@ -215,7 +215,7 @@ def programmes_of(mixture: Mixture, profile: Profile, manifest: Manifest | None 
     -------
     Their names; None where a dataset of the mixture is not of this project's simulator, so that the truth is not known.
     """
-    manifest = manifest or read_manifest()
+    manifest = manifest or read_manifest(profile=profile)
     datasets = {profile.baselines[mixture.baseline].dataset} if mixture.group != "alone" else set()
     if mixture.added in profile.added:
         datasets |= set(profile.added[mixture.added].datasets)

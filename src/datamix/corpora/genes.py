@@ -9,9 +9,9 @@ import pandas as pd
 from scipy import sparse
 
 from datamix.corpora.corpus import n_cells, open_corpus, read_rows
+from datamix.project.dataset import Dataset
 from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
-from datamix.project.manifest import Dataset
 from datamix.project.profile import Profile
 from datamix.sources.formats.h5ad_rows import read_names
 

@@ -68,7 +68,7 @@ def compare(layout: Layout, blocks: Mapping[str, Sequence[Part]]) -> list[Compar
     DatamixError
         If a corpus is missing.
     """
-    profile, manifest = layout.profile, read_manifest(layout.root)
+    profile, manifest = layout.profile, read_manifest(layout.root, layout.profile)
     rows: dict[str, set[int]] = {}
     for part in (part for parts in blocks.values() for part in parts):
         rows.setdefault(part.dataset, set()).update(part.rows.tolist())

@@ -20,12 +20,13 @@ from datamix.corpora.gene_names import GeneMap, map_genes
 from datamix.corpora.genes import common_genes, needs_training_genes
 from datamix.corpora.inventory import local_files
 from datamix.corpora.plausibility import LEAST_KNOWN_COUNTS, implausible, measure
+from datamix.project.dataset import Dataset
 from datamix.project.errors import DatamixError
 from datamix.project.files import read_json, replacing, write_json
 from datamix.project.fingerprint import fingerprint
 from datamix.project.layout import Layout
 from datamix.project.locks import one_at_a_time
-from datamix.project.manifest import Dataset, Manifest
+from datamix.project.manifest import Manifest
 from datamix.project.profile import QC, Profile
 from datamix.project.progress import progress
 from datamix.sources.formats.cell_labels import NOT_LABELLED

@@ -84,7 +84,7 @@ class Run:
     def _dictionaries(self) -> dict[str, str]:
         """Return the hashes of the published dictionaries' files."""
         assert self.settings.dictionaries is not None
-        entry = read_manifest(self.layout.root).dataset(self.settings.dictionaries)
+        entry = read_manifest(self.layout.root, self.layout.profile).dataset(self.settings.dictionaries)
         fetch(self.settings.dictionaries, entry, root=self.layout.root)
         return local_files(self.settings.dictionaries, entry, root=self.layout.root)[1]
 
@@ -225,7 +225,7 @@ def _require_known(evaluation: Evaluation, lengths: np.ndarray) -> None:
 def _published(layout: Layout, dataset_id: str) -> Vocabulary:
     from datamix.sources.readers.geneformer_dictionaries import read_geneformer_dictionaries
 
-    entry = read_manifest(layout.root).dataset(dataset_id)
+    entry = read_manifest(layout.root, layout.profile).dataset(dataset_id)
     found = {s.file.name: s.path for s in fetch(dataset_id, entry, root=layout.root)}
     content = read_geneformer_dictionaries(found)
     absent = [f"{name}.pkl" for name in ("token_dictionary", "gene_median_dictionary") if name not in content]

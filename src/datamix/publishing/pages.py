@@ -8,9 +8,10 @@ from typing import Any
 
 from latex2mathml.converter import convert
 
+from datamix.project.dataset import Dataset, File
 from datamix.project.errors import DatamixError
 from datamix.project.files import read_json
-from datamix.project.manifest import Dataset, File, Manifest
+from datamix.project.manifest import Manifest
 from datamix.project.profile import Profile
 from datamix.publishing.run import wall_time
 
@@ -188,6 +189,8 @@ def _evaluated(profile: Profile) -> list[str]:
 
 
 def _terms(dataset: Dataset) -> str:
+    if dataset.citation is None:
+        return "one's own"
     cited = _plain(dataset.citation.text)
     if dataset.citation.doi:
         cited = f"[{cited}](https://doi.org/{dataset.citation.doi})"

@@ -12,6 +12,9 @@ from datamix.project.profile import Profile, project_root
 from datamix.project.settings import Settings, require_plain_name
 from datamix.project.yaml import read_yaml
 
+MANIFEST = "data_manifest.yaml"
+"""Its file in the project's folder."""
+
 
 class Manifest(Settings):
     """All datasets by id."""
@@ -75,7 +78,7 @@ def read_manifest(root: Path | None = None, profile: Profile | None = None) -> M
     DatamixError
         If the file is missing or not a valid manifest, or the profile's datasets do not fit it.
     """
-    manifest = read_yaml((root or project_root()) / "data_manifest.yaml", Manifest)
+    manifest = read_yaml((root or project_root()) / MANIFEST, Manifest)
     if profile is None or not profile.own_datasets:
         return manifest
     config = f"config/{profile.name}.yaml"

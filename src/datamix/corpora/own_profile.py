@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from datamix.corpora.evaluation_sets import LEAST_CELLS
 from datamix.corpora.fetch import fetch
 from datamix.corpora.gene_tables import gene_table
 from datamix.corpora.inspection import Inspection, files_of, inspect_cells
@@ -79,8 +80,8 @@ def new_profile(
     qc = choose_qc(parts)
     cells, whole = choose_cells(parts, qc=qc)
     for part in parts:
-        if part.role == "evaluation" and not part.cells(qc).any():
-            msg = f"{part.path}: no cell passes the filters, so there is nothing to score ('{part.name}')."
+        if part.role == "evaluation" and (n := int(part.cells(qc).sum())) < LEAST_CELLS:
+            msg = f"{part.path}: {n} cells pass the filters; to be scored on, '{part.name}' needs {LEAST_CELLS}."
             raise DatamixError(msg, fix="give another file with --on")
     choices = Choices(name, parts, qc, cells, whole, shared_genes(parts), _gene_sets(manifest, root=root, say=say))
     with replacing(path) as beside:

@@ -19,7 +19,7 @@ from datamix.corpora.fetch import fetch
 from datamix.corpora.genes import read_genes
 from datamix.corpora.inventory import local_files
 from datamix.corpora.leakage import require_no_leak
-from datamix.corpora.mixtures import Part, corpus_sizes, draw_blocks, list_mixtures
+from datamix.corpora.mixtures import Part, draw_corpora, list_mixtures
 from datamix.geneformer import pretraining, zero_shot
 from datamix.geneformer.cells import read_cells
 from datamix.geneformer.tables import embeddings_of, model_of, scores_of, settings_of, tokens_of
@@ -64,7 +64,7 @@ class Run:
         if mixture not in mixtures:
             msg = f"The {baseline} baseline of profile {profile.name} has no mixture {mixture!r}."
             raise DatamixError(msg, fix=f"name one of {', '.join(mixtures)}")
-        blocks = draw_blocks(profile, baseline, seed=seed, sizes=corpus_sizes(layout, baseline))
+        blocks = draw_corpora(layout, baseline, seed=seed)
         require_no_leak(layout, blocks)
         self.parts: list[Part] = [part for block in mixtures[mixture].blocks for part in blocks[block]]
         self.folder = model_of(layout, baseline, seed, mixture)

@@ -185,6 +185,9 @@ def _end(choices: Choices) -> Iterator[str]:
     yield "training:"
     yield f"  max_epochs: {EPOCHS}   # the paper: 250, on blocks of 101,879 cells"
     yield ""
+    yield "missing:"
+    yield "  the paper: The cells are your own; of the paper's data this profile has none."
+    yield ""
     yield "# Geneformer, the second model family, is not trained here: config/demo.yaml has a small one to copy."
 
 

@@ -124,7 +124,8 @@ about[["title", "role", "kept", "cell_types", "donors"]].style.format({"kept": "
 # %% [markdown]
 # ## Use it on your own data
 #
-# An entry in `data_manifest.yaml` names the files and the reader; `datamix prepare yours --profile yours` makes the corpus; `datamix data check` says what is there.
+# `datamix new` writes a profile for files of your own, and `datamix inspect` says what is in them: [Your own cells](../your_cells).
+# An entry in `data_manifest.yaml` names published files and their reader; `datamix prepare yours --profile yours` makes the corpus; `datamix data check` says what is there.
 
 # %% tags=["hide-input"]
 from datamix.project.provenance import versions

@@ -72,7 +72,8 @@ def test_from_files_to_the_book(project):
     absent = {name for name, words in pages.items() if "Not in this profile" in words}
     assert absent >= {"figS2", "figS4", "figS6", "fig3", "geneformer"}
     for name in absent:
-        assert re.search(r"Not in this profile, because [^.]+ \(profile mine\)\.", pages[name]), name
+        # One sentence, and nothing else.
+        assert re.search(r"Not in this profile\s+Because [^.]+ \(profile mine\)\.\n\n", pages[name]), name
     assert not absent & {"fig2", "datasets", "training", "framework", "claims"}
     first = re.sub("<[^>]+>", "", (site / "index.html").read_text())
     assert "trained on Blood better on Target where Gut and Tf are added" in first

@@ -208,3 +208,17 @@ def test_names_that_the_manifest_has_are_not_taken(root):
     path.write_text(path.read_text().replace("genes_ensembl_own", "genes_ensembl"))
     with pytest.raises(DatamixError, match=r"names a dataset genes_ensembl, as data_manifest\.yaml does"):
         read_manifest(root, read_profile("mine", root))
+
+
+def test_a_panel_of_few_genes_is_named_and_too_few_cells_are_refused(root):
+    def panel(cells):
+        cells._inplace_subset_var(GENES[:30])
+
+    files = [write(root, "a.h5ad"), write(root, "panel.h5ad", seed=1, change=panel), write(root, "c.h5ad", seed=2)]
+    said = []
+    new(root, baseline=files[0], add=[files[1]], on=[files[2]], said=said)
+    assert "  genes       30 that all training sets have, because panel has few: all is compared on these" in said
+    with pytest.raises(DatamixError, match=r"9 of 9 cells have more than 1000 counts .*too few to train on"):
+        new(root, name="few", baseline=files[0], add=[write(root, "few.h5ad", 9, seed=4)], on=[files[2]])
+    with pytest.raises(DatamixError, match=r"1 cell passes the filters; to be scored on, 'one' needs 2"):
+        new(root, name="few", baseline=files[0], add=[files[1]], on=[write(root, "one.h5ad", 1, seed=4)])

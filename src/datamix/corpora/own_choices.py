@@ -24,6 +24,7 @@ HELD_OUT = 0.2
 _MIN_COUNTS = (1000, 500, 200, 100, 50, 20, 0)
 _MAX_MITO = (0.1, 0.2, 0.3, 0.5, 1.0)
 _SAME_CELLS = 0.01
+_TRAINABLE = 10  # as `ldvae.training` asks for
 Role = Literal["baseline", "added", "evaluation"]
 
 
@@ -83,11 +84,11 @@ def choose_cells(parts: Sequence[Part], *, qc: QC) -> tuple[int, tuple[str, ...]
     """
     sizes = {part.name: int(part.cells(qc).sum()) for part in parts if part.role != "evaluation"}
     baseline = next(part for part in parts if part.role == "baseline")
-    if sizes[baseline.name] < 4:
+    if sizes[baseline.name] < 2 * _TRAINABLE:
         raise _too_few(baseline, sizes[baseline.name], qc)
     added = {part.name: sizes[part.name] for part in parts if part.role == "added"}
     for part in (part for part in parts if part.role == "added"):
-        if added[part.name] < 2:
+        if added[part.name] < _TRAINABLE:
             raise _too_few(part, added[part.name], qc)
     half = sizes[baseline.name] // 2
     cells = min(LARGEST_BLOCK, half, *(n for n in added.values() if n >= LEAST_BLOCK))
@@ -178,8 +179,8 @@ def shared_donor_names(tested: Part, trained: Part) -> tuple[str, ...]:
     return tuple(str(name) for name in tested.found.donor.values.index if str(name) in names)
 
 
-def shared_genes(parts: Sequence[Part]) -> int:
-    """Count the genes that all training sets have.
+def shared_genes(parts: Sequence[Part]) -> tuple[int, Part]:
+    """Count the genes that all training sets have, and name the set with the fewest of its own.
 
     Raises
     ------
@@ -192,4 +193,4 @@ def shared_genes(parts: Sequence[Part]) -> int:
         sizes = ", ".join(f"{part.name} ({len(genes):,})" for part, genes in named)
         msg = f"No gene is common to all training sets: {sizes}."
         raise DatamixError(msg, fix="leave out the set that measures other genes")
-    return len(common)
+    return len(common), min(named, key=lambda one: len(one[1]))[0]

@@ -81,9 +81,12 @@ def new_profile(
     cells, whole = choose_cells(parts, qc=qc)
     for part in parts:
         if part.role == "evaluation" and (n := int(part.cells(qc).sum())) < LEAST_CELLS:
-            msg = f"{part.path}: {n} cells pass the filters; to be scored on, '{part.name}' needs {LEAST_CELLS}."
+            msg = (
+                f"{part.path}: {n or 'no'} cell passes the filters; to be scored on, '{part.name}' needs {LEAST_CELLS}."
+            )
             raise DatamixError(msg, fix="give another file with --on")
-    choices = Choices(name, parts, qc, cells, whole, shared_genes(parts), _gene_sets(manifest, root=root, say=say))
+    genes, fewest = shared_genes(parts)
+    choices = Choices(name, parts, qc, cells, whole, genes, fewest, _gene_sets(manifest, root=root, say=say))
     with replacing(path) as beside:
         beside.write_text(profile_text(choices, root=root), encoding="utf-8")
         read_manifest(root, read_yaml(beside, Profile))

@@ -19,6 +19,7 @@ EPOCHS = 60
 SEEDS = (0, 1, 2)
 _SECONDS = 3e-4 / 5_000  # for a cell, a gene and an epoch on one thread, as `planning` has it
 _SHOWN = 8
+_FEW_GENES = 2_000  # fewer are a panel
 _LINE = 110
 
 
@@ -34,6 +35,8 @@ class Choices:
     """Added sets that are taken whole."""
     genes: int
     """Genes that all training sets share."""
+    fewest: Part
+    """The training set with the fewest genes of its own."""
     gene_sets: str | None
 
     def of(self, role: str) -> list[Part]:
@@ -67,7 +70,8 @@ class Choices:
         yield "cells", f"{self.cells:,} in a training block: {_why_cells(self)}"
         if self.whole:
             yield "whole", f"{label(self.whole)}, smaller than a block, held against a control as small"
-        yield "genes", f"{self.genes:,} that all training sets have"
+        of_few = f", because {self.fewest.name} has few: all is compared on these" if self.genes < _FEW_GENES else ""
+        yield "genes", f"{self.genes:,} that all training sets have{of_few}"
         for part in (part for part in self.of("evaluation") if part.source is not None):
             donors = ", ".join(part.donors[:_SHOWN])
             yield "held out", f"donors {donors} of {part.path.name} are for '{part.name}' only"

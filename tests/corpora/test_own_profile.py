@@ -143,6 +143,14 @@ def test_a_piece_of_a_training_file_is_found_by_its_cells(root):
         new(root, baseline=blood, add=[gut], on=[root / "own" / "piece.h5ad"])
 
 
+def test_an_added_set_with_cells_of_the_baseline_is_named(root):
+    blood, target = write(root, "blood.h5ad"), write(root, "target.h5ad", seed=1)
+    ad.read_h5ad(blood)[5:30].copy().write_h5ad(root / "own" / "piece.h5ad")
+    said = []
+    new(root, baseline=blood, add=[root / "own" / "piece.h5ad"], on=[target], said=said)
+    assert "  note        25 of the 25 cells of piece stand in blood, too" in said
+
+
 def test_donors_of_one_name_in_two_files_are_named(root):
     files = [write(root, f"{n}.h5ad", seed=n) for n in range(3)]
     said = []

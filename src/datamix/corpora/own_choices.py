@@ -161,14 +161,19 @@ def _donors(trained: Part, tested: Part) -> tuple[tuple[str, ...], tuple[str, ..
 
 
 def _require_other_cells(tested: Part, trained: Part) -> None:
-    shared = int(np.isin(tested.found.keys, trained.found.keys).sum())
-    if shared > _SAME_CELLS * tested.found.n_cells:
+    if shared := shared_cells(tested, trained):
         msg = (
             f"{shared:,} of the {tested.found.n_cells:,} cells of {tested.path} ('{tested.name}') stand in "
             f"{trained.path} ({trained.role} '{trained.name}'), with the same names and as many counts: a model would "
             "be scored on cells that it has seen."
         )
         raise DatamixError(msg, fix="give a file with other cells, or leave these out of one of them")
+
+
+def shared_cells(part: Part, other: Part) -> int:
+    """Count the cells that stand in another file too, with name and counts; a few, as chance has it, are none."""
+    shared = int(np.isin(part.found.keys, other.found.keys).sum())
+    return shared if shared > _SAME_CELLS * part.found.n_cells else 0
 
 
 def shared_donor_names(tested: Part, trained: Part) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from datamix.corpora.gene_tables import GENE_TABLE
-from datamix.corpora.own_choices import EVALUATED, LARGEST_BLOCK, LEAST_BLOCK, Part, shared_donor_names
+from datamix.corpora.own_choices import EVALUATED, LARGEST_BLOCK, LEAST_BLOCK, Part, shared_cells, shared_donor_names
 from datamix.project.files import files_in, sha256
 from datamix.project.profile import QC
 
@@ -75,6 +75,10 @@ class Choices:
         for part in (part for part in self.of("evaluation") if part.source is not None):
             donors = ", ".join(part.donors[:_SHOWN])
             yield "held out", f"donors {donors} of {part.path.name} are for '{part.name}' only"
+        (baseline,) = self.of("baseline")
+        for part in self.of("added"):
+            if n := shared_cells(part, baseline):
+                yield "note", f"{n:,} of the {part.found.n_cells:,} cells of {part.name} stand in {baseline.name}, too"
         for tested, trained, names in _namesakes(self.parts):
             both = f"{tested.name} and {trained.name} both name a donor {', '.join(names[:3])}"
             yield "note", f"{both}: if it is the same person, give both datasets one `source`"

@@ -36,7 +36,7 @@ os.environ["DATAMIX_ROOT"] = str(Path.cwd())
 NAME = config.get("profile", "demo")
 layout = Layout.of(NAME, Path())  # paths from the project's folder on
 profile = layout.profile
-manifest = read_manifest(Path())
+manifest = read_manifest(Path(), profile)
 
 NOTEBOOKS = list_notebooks(Path())
 PYTHON = sys.executable

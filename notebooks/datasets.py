@@ -35,7 +35,7 @@ from datamix.publishing.results import Results
 from datamix.publishing.values import record
 
 results = Results(profile, notebook="datasets")
-manifest = read_manifest(results.root)
+manifest = read_manifest(results.root, results.profile)
 qc = results.profile.qc
 
 # %% [markdown]
@@ -124,7 +124,8 @@ about[["title", "role", "kept", "cell_types", "donors"]].style.format({"kept": "
 # %% [markdown]
 # ## Use it on your own data
 #
-# An entry in `data_manifest.yaml` names the files and the reader; `datamix prepare yours --profile yours` makes the corpus; `datamix data check` says what is there.
+# `datamix new` writes a profile for files of your own, and `datamix inspect` says what is in them: [Your own cells](../your_cells).
+# An entry in `data_manifest.yaml` names published files and their reader; `datamix prepare yours --profile yours` makes the corpus; `datamix data check` says what is there.
 
 # %% tags=["hide-input"]
 from datamix.project.provenance import versions

@@ -231,7 +231,7 @@ table.rename_axis("Evaluation set").style.format("{:.2f}")
 # %% [markdown]
 # ## Use it on your own data
 #
-# A corpus or an evaluation set of your own is an entry in `data_manifest.yaml` and a line in a profile; then `make figure FIG=fig2 PROFILE=yours`.
+# `datamix new` writes a profile for [your own cells](../your_cells); then `make figure FIG=fig2 PROFILE=yours`.
 # To draw the heat map from a table of your own:
 #
 # ```python

@@ -146,7 +146,7 @@ record("fig4.control.top", in_controls["change"].max(), unit="|t|", results=resu
 from datamix.analysis.key_genes import programmes_of
 from datamix.project.manifest import read_manifest
 
-manifest = read_manifest(results.root)
+manifest = read_manifest(results.root, results.profile)
 recovered = []
 for mixture in mixtures:
     present = programmes_of(mixture, results.profile, manifest)

@@ -38,7 +38,7 @@ from datamix.publishing.words import counted
 
 results = Results(profile, notebook="framework", reads=[])
 settings = results.profile
-manifest = read_manifest(results.root)
+manifest = read_manifest(results.root, results.profile)
 
 # %% [markdown]
 # ## Training sources on the haematopoietic tree

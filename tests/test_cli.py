@@ -76,8 +76,8 @@ def test_verify_reads_every_file_again(project):
 
 def test_prepare_and_genes(project):
     found = run("prepare", "a", "--profile", "tiny")
-    said = "a: 9 of 40 cells and 60 of 60 genes (Ensembl id: 60)\nresults/tiny/corpora/a.h5ad\n"
-    assert (found.exit_code, found.stdout) == (0, said)
+    said = ["a: 9 of 40 cells and 60 of 60 genes (Ensembl id: 60)", "results/tiny/corpora/a.h5ad"]
+    assert (found.exit_code, found.stdout.splitlines()) == (0, said)
     found = run("genes", "--profile", "tiny")
     assert (found.exit_code, found.stdout) == (0, "results/tiny/corpora/genes.csv: 60 genes\n")
     assert list(pd.read_csv(project / "results" / "tiny" / "corpora" / "genes.csv")) == ["gene", "symbol"]
@@ -106,3 +106,44 @@ def test_help_imports_nothing_heavy():
     code = "import sys, datamix.cli; print({'numpy', 'pandas', 'torch', 'anndata', 'pydantic'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"
+
+
+def test_inspect_and_new_in_a_terminal(project):
+    write_project(project, {"a": cells(), "b": cells(seed=1), "e": cells(seed=2)})
+    files = {name: str(project / "data" / name / f"{name}.h5ad") for name in "abe"}
+    found = run("inspect", files["a"], str(project / "none"))
+    assert found.exit_code == 1
+    assert "  format      h5ad (anndata)" in found.stdout.splitlines()
+    assert "none does not exist" in found.stderr
+    words = ["new", "mine", "--baseline", f"mine_a={files['a']}", "--add", f"mine_b={files['b']}", "--on", files["e"]]
+    found = run(*words)
+    assert (found.exit_code, found.stderr) == (0, "")
+    assert found.stdout.splitlines()[-1] == "config/mine.yaml is written. Next: make book PROFILE=mine"
+    checked = run("data", "check", "--profile", "mine")
+    assert checked.exit_code == 0
+    assert run("data", "verify", "--profile", "mine").exit_code == 0
+    found = run(*words)
+    assert found.exit_code == 1
+    assert "a profile of this name is there already" in found.stderr
+
+
+def test_an_error_that_nobody_foresaw_is_a_message_with_file_and_block(project, monkeypatch):
+    def broken(*_, **__):
+        raise KeyError("x")
+
+    monkeypatch.setattr("datamix.sources.readers.file.open_cells", broken)
+    found = run("prepare", "a", "--profile", "tiny")
+    assert found.exit_code == 1
+    said = " ".join(found.stderr.split())
+    assert "Something went wrong that datamix does not know: KeyError: 'x'." in said
+    assert "It happened with a (a.h5ad), block 1 of its cells." in said
+    assert "report it with these lines, and with what this prints: DATAMIX_TRACEBACK=1 datamix" in said
+    assert "Traceback" not in found.stderr
+    monkeypatch.setenv("DATAMIX_TRACEBACK", "1")
+    assert isinstance(run("prepare", "a", "--profile", "tiny").exception, KeyError)
+
+
+def test_words_that_it_does_not_take_are_no_fault_of_the_program():
+    found = run("data", "check", "--profil", "tiny")
+    assert found.exit_code == 2
+    assert "went wrong" not in found.stderr

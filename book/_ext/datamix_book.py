@@ -1,4 +1,4 @@
-"""Sphinx extension of the book: {val}, {panel}, {datasets}, {missing}, and mathematics without JavaScript.
+"""Sphinx extension of the book: {val}, {panel}, {datasets}, {missing}, {asked}, and mathematics without JavaScript.
 
 It finds the profile's results in the folder above the staged source, which `datamix.publishing.site` lays out.
 """
@@ -19,7 +19,7 @@ from datamix.project.errors import DatamixError
 from datamix.project.manifest import read_manifest
 from datamix.project.profile import read_profile
 from datamix.publishing.outputs import panels_made
-from datamix.publishing.pages import datasets_table, figure_html, mathml, missing_list, read_panel
+from datamix.publishing.pages import asked, datasets_table, figure_html, mathml, missing_list, read_panel
 from datamix.publishing.site import list_notebooks
 from datamix.publishing.values import Values
 
@@ -93,11 +93,15 @@ def depart_panel(self: HTML5Translator, node: panel) -> None:
     self.body.append(self.context.pop())
 
 
-_FROM_PROFILE = {"datasets": datasets_table, "missing": lambda profile, _: missing_list(profile)}
+_FROM_PROFILE = {
+    "datasets": datasets_table,
+    "missing": lambda profile, _: missing_list(profile),
+    "asked": lambda profile, _: asked(profile),
+}
 
 
 class FromProfile(SphinxDirective):
-    """Show what the profile and the manifest say: `datasets`, a table, or `missing`, a list."""
+    """Show what the profile and the manifest say: `datasets`, `missing`, `asked` of one's own cells."""
 
     def run(self) -> list[nodes.Node]:
         """Parse the Markdown made from them."""
@@ -107,7 +111,8 @@ class FromProfile(SphinxDirective):
         for path in (settings, root / "data_manifest.yaml"):
             self.env.note_dependency(str(path))
         try:
-            lines = _FROM_PROFILE[self.name](read_profile(str(settings)), read_manifest(root))
+            profile = read_profile(str(settings))
+            lines = _FROM_PROFILE[self.name](profile, read_manifest(root, profile))
         except DatamixError as error:
             logger.warning(
                 "{%s}: %s", self.name, error, location=self.get_location(), type="datamix", subtype=self.name

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from datamix.project.errors import DatamixError
 
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
     from datamix.project.profile import Profile
 
 
+TRACEBACK = "DATAMIX_TRACEBACK"
+"""The environment variable that shows where an error that nobody foresaw happened; for developers, and for reports."""
+
+
 class _Group(TyperGroup):
-    """Shows problems that the user can mend as a message, without traceback, and exits with 1."""
+    """Shows every problem as a message, without traceback, and exits with 1."""
 
     def invoke(self, ctx: Any) -> Any:
         if named := os.environ.get("DATAMIX_ROOT"):  # absolute, since notebooks run in the project's folder
@@ -28,6 +33,23 @@ class _Group(TyperGroup):
         except DatamixError as error:
             typer.echo(f"Error: {error}", err=True)
             raise typer.Exit(1) from error
+        except (TyperException, typer.Exit, typer.Abort):  # help, and words that it does not take
+            raise
+        except Exception as error:
+            if os.environ.get(TRACEBACK):
+                raise
+            typer.echo(f"Error: {_unexpected(error)}", err=True)
+            raise typer.Exit(1) from error
+
+
+def _unexpected(error: Exception) -> DatamixError:
+    """Say of an error that nobody foresaw what it is, what was being worked on, and how to report it."""
+    what = " ".join(str(error).split())
+    at = "".join(f" It happened with {note}." for note in getattr(error, "__notes__", ()))
+    msg = f"Something went wrong that datamix does not know: {type(error).__name__}{f': {what}' if what else ''}.{at}"
+    command = " ".join(["datamix", *sys.argv[1:]])
+    fix = "this is a fault of datamix, not yours: report it with these lines, and with what this prints: "
+    return DatamixError(msg, fix=f"{fix}{TRACEBACK}=1 {command}")
 
 
 app = typer.Typer(
@@ -60,7 +82,8 @@ def check(profile: ProfileName = "demo") -> None:
     from datamix.project.profile import project_root, read_profile
 
     root = project_root()
-    manifest, settings = read_manifest(root), read_profile(profile)
+    settings = read_profile(profile)
+    manifest = read_manifest(root, settings)
     of = uses(settings, manifest)
     states = {dataset_id: inspect(dataset_id, manifest.dataset(dataset_id), root=root) for dataset_id in of}
     rows = []
@@ -92,8 +115,9 @@ def fetch(
     from datamix.project.profile import project_root, read_profile
 
     root = project_root()
-    manifest = read_manifest(root)
-    wanted = ids or list(uses(read_profile(profile), manifest))
+    settings = None if ids and profile == "demo" else read_profile(profile)  # `demo` has no dataset of its own
+    manifest = read_manifest(root, settings)
+    wanted = ids or list(uses(settings or read_profile(profile), manifest))
     datasets = {dataset_id: manifest.dataset(dataset_id) for dataset_id in wanted}
     failed: list[DatamixError] = []
     for dataset_id, dataset in datasets.items():
@@ -107,16 +131,19 @@ def fetch(
 
 
 @data.command()
-def verify() -> None:
-    """Read every file of every dataset again and compare its sha256; exits with 1 if one is not as published."""
+def verify(
+    profile: Annotated[str | None, typer.Option("--profile", help="Whose own datasets are read, too.")] = None,
+) -> None:
+    """Read every file of every dataset again and compare its sha256; exits with 1 if one is another."""
     from datamix.corpora.inventory import describe, inspect
     from datamix.project.manifest import read_manifest
-    from datamix.project.profile import project_root
+    from datamix.project.profile import project_root, read_profile
 
     root = project_root()
+    manifest = read_manifest(root, None if profile is None else read_profile(profile))
     states = [
         state
-        for dataset_id, dataset in read_manifest(root).datasets.items()
+        for dataset_id, dataset in manifest.datasets.items()
         for state in inspect(dataset_id, dataset, root=root, rehash=True)
         if state.state != "missing"
     ]
@@ -125,6 +152,48 @@ def verify() -> None:
     if wrong:
         ids = " ".join(dict.fromkeys(state.dataset for state in wrong))
         raise DatamixError("\n".join(describe(state) for state in wrong), fix=f"datamix data fetch {ids}")
+
+
+@app.command(name="inspect")
+def inspect_files(
+    paths: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files of cells, or folders of them.")],
+) -> None:
+    """Say what is in files of cells: format, raw counts, genes, types, donors, depth; exits with 1 if one fails."""
+    from datamix.corpora.gene_tables import gene_table_if_any
+    from datamix.corpora.inspection import files_of, inspect_cells
+    from datamix.corpora.inspection_words import describe
+    from datamix.project.profile import QC
+
+    failed = 0
+    for path in paths:
+        typer.echo(f"{path}")
+        try:
+            found = inspect_cells(files_of(path), gene_table=gene_table_if_any, say=typer.echo)
+        except DatamixError as error:
+            failed += 1
+            typer.echo(f"  Error: {error}", err=True)
+            continue
+        typer.echo("\n".join(describe(found, qc=QC())))
+        failed += found.problem is not None
+    if failed:
+        msg = f"{failed} of {len(paths)} cannot be used as they are."
+        raise DatamixError(msg, fix="read what is said of each")
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Of the profile: config/NAME.yaml.")],
+    baseline: Annotated[str, typer.Option(metavar="FILE", help="The cells to which others are added; or name=FILE.")],
+    add: Annotated[list[str], typer.Option(metavar="FILE", help="Cells to add, again for each set; or name=FILE.")],
+    on: Annotated[list[str], typer.Option(metavar="FILE", help="Cells to score models on, again for each set.")],
+) -> None:
+    """Write a profile for your own cells: look into the files, choose, and say what was found and chosen, and why."""
+    from datamix.corpora.own_profile import new_profile
+    from datamix.project.profile import project_root
+
+    root = project_root()
+    path = new_profile(name, baseline=baseline, added=add, evaluations=on, root=root, say=typer.echo)
+    typer.echo(f"{path.relative_to(root)} is written. Next: make book PROFILE={name}")
 
 
 @app.command()
@@ -136,8 +205,8 @@ def prepare(dataset: str, profile: ProfileName = "demo") -> None:
     from datamix.project.profile import project_root, read_profile
 
     root = project_root()
-    manifest = read_manifest(root)
     settings = read_profile(profile)
+    manifest = read_manifest(root, settings)
     table = manifest.dataset(dataset).gene_table
     for dataset_id in [dataset, *([table] if table else [])]:
         fetch_dataset(dataset_id, manifest.dataset(dataset_id), root=root, say=typer.echo)

@@ -12,9 +12,10 @@ from small_project import write_manifest
 
 from datamix.corpora.fetch import fetch, unpack
 from datamix.corpora.inventory import local_files
+from datamix.project.dataset import Dataset
 from datamix.project.errors import DatamixError
-from datamix.project.files import read_json, sha256
-from datamix.project.manifest import Dataset, read_manifest
+from datamix.project.files import files_in, read_json, sha256
+from datamix.project.manifest import read_manifest
 
 CONTENT = bytes(range(256)) * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -166,13 +167,48 @@ def test_file_that_its_authors_replaced_by_one_of_another_size(tmp_path, server,
     assert not path.exists()
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/a.bin", "ftp://127.0.0.1/a.bin", "doi:10.5281/zenodo.1/a.bin", "a.bin"])
+@pytest.mark.parametrize("url", ["s3://bucket/a.bin", "ftp://127.0.0.1/a.bin", "doi:10.5281/zenodo.1/a.bin"])
 def test_scheme_that_cannot_be_downloaded_is_named(tmp_path, monkeypatch, url):
     monkeypatch.delenv("DATAMIX_MIRROR", raising=False)
     scheme = url.partition(":")[0]
     with pytest.raises(DatamixError, match=rf"a\.bin of a has the url {url}: {scheme}: cannot be downloaded") as error:
         get(tmp_path, url=url, sha256=SHA256)
     assert str(tmp_path / "data" / "a" / "a.bin") in error.value.fix
+
+
+@pytest.mark.parametrize("name", ["a.bin", "with blank.bin"])
+def test_a_file_of_this_machine_may_stand_for_an_address(tmp_path, monkeypatch, name):
+    monkeypatch.delenv("DATAMIX_MIRROR", raising=False)
+    own = tmp_path / "own" / name
+    own.parent.mkdir()
+    own.write_bytes(CONTENT)
+    for url in (own.as_uri(), str(own), f"own/{name}"):
+        path = get(tmp_path, url=url)
+        assert path.read_bytes() == CONTENT
+        path.unlink()
+    assert own.read_bytes() == CONTENT
+    own.unlink()
+    with pytest.raises(DatamixError, match=r"given as the url of a file, does not exist(?s:.*)give its `path`"):
+        get(tmp_path, url=own.as_uri())
+
+
+def test_a_file_with_a_path_is_read_where_it_lies(tmp_path, monkeypatch):
+    monkeypatch.delenv("DATAMIX_MIRROR", raising=False)
+    folder = tmp_path / "own"
+    folder.mkdir()
+    for name in ("b", "a"):
+        (folder / name).write_bytes(CONTENT + name.encode())
+    for path in (folder, folder / "a"):
+        digest = sha256(path)
+        size = sum(p.stat().st_size for p in files_in(path))
+        assert get(tmp_path, url=None, path=str(path), sha256=digest, bytes=size) == path
+    assert not (tmp_path / "data" / "a").exists()
+    (folder / "a").write_bytes(CONTENT[:-1] + b"xa")
+    with pytest.raises(DatamixError, match=r"content has changed(?s:.*)say so in the profile: bytes: \d+, sha256"):
+        get(tmp_path, url=None, path=str(path), sha256=digest, bytes=size)
+    (folder / "a").unlink()
+    with pytest.raises(DatamixError, match=r"is missing(?s:.*)correct its path under datasets\.a"):
+        get(tmp_path, url=None, path=str(path), sha256=digest, bytes=size)
 
 
 def test_other_content_is_refused_and_not_left(tmp_path, server):

@@ -15,9 +15,9 @@ IDS = [f"ENSG{i:011d}" for i in range(1, 101)]
 TABLE = pd.DataFrame({"gene_id": IDS, "gene_name": GENES})
 
 
-def made_up(n: int = 40) -> ad.AnnData:
+def made_up(n: int = 40, *, seed: int = 0) -> ad.AnnData:
     """Return raw counts of cells, about 3,000 each and a few per cent mitochondrial; genes named by symbol."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     counts = rng.poisson(rng.gamma(2, 15, size=(1, 100)), size=(n, 100))
     counts[:, 3:5] = rng.poisson(40, size=(n, 2))
     obs = pd.DataFrame(

@@ -4,9 +4,10 @@ from html.parser import HTMLParser
 import pytest
 from panel import TABLE, draw
 
+from datamix.project.dataset import Citation, Dataset, File
 from datamix.project.errors import DatamixError
-from datamix.project.manifest import Citation, Dataset, File, Manifest, read_manifest
-from datamix.publishing.pages import datasets_table, figure_html, mathml, missing_list, read_panel
+from datamix.project.manifest import Manifest, read_manifest
+from datamix.publishing.pages import asked, datasets_table, figure_html, mathml, missing_list, read_panel
 from datamix.publishing.panels import save_panel
 
 MATHML = "{http://www.w3.org/1998/Math/MathML}"
@@ -158,3 +159,16 @@ def test_missing_parts_are_listed(run):
     assert missing_list(run.profile) == ["Nothing: every part of the paper has a counterpart in this profile."]
     lacking = run.profile.model_copy(update={"missing": {"tf_atlas": "No atlas is small enough."}})
     assert missing_list(lacking) == ["* **tf atlas**: No atlas is small enough."]
+
+
+def test_the_first_page_says_what_was_asked_of_ones_own_cells(run):
+    assert asked(run.profile) == []
+    own = Dataset(title="Mine", reader="file", access="own", files=(File(name="a", path="a.h5ad"),))
+    profile = run.profile.model_copy(update={"own_datasets": {"mine": own}})
+    question = asked(profile)[0]
+    assert "trained on Blood and Atlas better on Blood, Bone marrow, AML, SCC and Neurons" in question
+    assert "where Bone marrow, Blood cancer, Perturb-seq and TF atlas are added" in question
+    baseline = profile.baselines["blood"].model_copy(update={"dataset": "mine"})
+    changes = {"baselines": {"blood": baseline}, "added": {}, "evaluations": {}, "gene_sets": None}
+    (row,) = datasets_table(profile.model_copy(update=changes), Manifest(datasets={"mine": own}))[2:]
+    assert row == "| **Mine**<br>`mine` | training | one's own | a, size not known, not pinned |"

@@ -2,12 +2,14 @@
 
 import gzip
 import os
+import re
 import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from datamix.corpora.inventory import (
     FileState,
@@ -18,14 +20,17 @@ from datamix.corpora.inventory import (
     is_unpacked,
     known_bytes,
     known_sha256,
+    local_files,
+    mend,
     note_unpacked,
     pin,
     unpacked_path,
 )
+from datamix.project.dataset import Dataset, File
 from datamix.project.errors import DatamixError
 from datamix.project.files import is_read_only, replacing, sha256
 from datamix.project.locks import one_at_a_time
-from datamix.project.manifest import Dataset, File, read_manifest
+from datamix.project.manifest import read_manifest
 
 MIRRORS = "DATAMIX_MIRROR"
 """The environment variable that names folders with copies of the data."""
@@ -59,6 +64,9 @@ def fetch(dataset_id: str, dataset: Dataset, *, root: Path, say: Callable[[str],
     """
     if not dataset.files:
         return []
+    if all(file.path is not None for file in dataset.files):
+        local_files(dataset_id, dataset, root=root)  # they lie where they lie
+        return [pin(found, root=root) for found in inspect(dataset_id, dataset, root=root)]
     # Jobs side by side may want the same dataset, a gene table say.
     with one_at_a_time(root / "data" / dataset_id / ".lock"):
         return _fetch(dataset_id, dataset, root=root, say=say)
@@ -97,11 +105,32 @@ def _get(found: FileState, *, root: Path) -> str | None:
     if copy is not None:
         _copy(copy, found.path)
         return f"from {copy.parent}"
+    if found.file.path is not None:
+        raise DatamixError(describe(found), fix=mend(found))
     if found.file.url is None:
         return None
+    if (own := _own_file(found.file.url, root=root)) is not None:
+        _copy(own, found.path)
+        return f"from {own.parent}"
     size = known_bytes(found.dataset, found.file, root=root)
     _download(found, found.file.url, expected=expected, size=size)
     return "downloaded"
+
+
+def _own_file(url: str, *, root: Path) -> Path | None:
+    """Return the file of this machine that is named in place of an address, `file:///…` or a path; None where none."""
+    scheme = url.partition(":")[0] if re.match("[a-z][a-z0-9+.-]+:", url) else ""
+    if scheme not in {"", "file"}:
+        return None
+    path = root / (unquote(urlsplit(url).path) if scheme == "file" else Path(url).expanduser())
+    if not path.is_file():
+        msg = f"{path}, which is given as the url of a file, does not exist."
+        raise DatamixError(
+            msg,
+            fix="correct the url in data_manifest.yaml; a file of your own can stay where it is: "
+            "give its `path` in place of a url",
+        )
+    return path
 
 
 @contextmanager

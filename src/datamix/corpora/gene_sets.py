@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from datamix.corpora.fetch import fetch
+from datamix.corpora.inventory import file_path
 from datamix.project.files import replacing
 from datamix.project.layout import Layout
 from datamix.project.manifest import read_manifest
@@ -29,9 +30,9 @@ def write_gene_sets(layout: Layout, *, say: Callable[[str], None] = print) -> pd
     """
     name = layout.profile.gene_sets
     if name is not None:
-        dataset = read_manifest(layout.root).dataset(name)
+        dataset = read_manifest(layout.root, layout.profile).dataset(name)
         fetch(name, dataset, root=layout.root, say=say)
-        table = read_gmt({file.name: layout.root / "data" / name / file.name for file in dataset.files})
+        table = read_gmt({file.name: file_path(name, file, root=layout.root) for file in dataset.files})
     else:
         known = programmes() if layout.profile.simulated else {}
         rows = [(source, target) for source, genes in known.items() for target in genes]

@@ -2,18 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import anndata as ad
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
 from datamix.corpora.corpus import n_cells, open_corpus, read_rows
+from datamix.project.dataset import Dataset
 from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
-from datamix.project.manifest import Dataset
 from datamix.project.profile import Profile
 from datamix.sources.formats.h5ad_rows import read_names
+
+_ENTRIES = 1 << 22
+"""Entries of a matrix that are looked at in one go."""
 
 
 def shared_genes(paths: Sequence[Path], *, most_variable: int | None = None) -> pd.DataFrame:
@@ -67,6 +72,32 @@ def common_genes(paths: Sequence[Path]) -> list[str]:
         msg = f"No gene is common to all training corpora: {sizes}."
         raise DatamixError(msg, fix="check gene_ids and gene_table of these datasets in data_manifest.yaml")
     return sorted(common)
+
+
+def cells_without(path: Path, genes: Sequence[str] | npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Find the cells of a corpus that have a count of none of these genes: no model can be told what they are.
+
+    They pass QC, which counts all genes of the source.
+
+    Parameters
+    ----------
+    path
+        The corpus; a piece of it is in memory at a time.
+    genes
+        Ensembl ids.
+
+    Returns
+    -------
+    Row numbers, ascending.
+    """
+    with open_corpus(path) as file:
+        wanted = pd.Index(read_names(file, "var")).isin(pd.Index(genes))
+        bounds, indices = file["X/indptr"][:].astype(np.int64), file["X/indices"]
+        seen = np.zeros(len(bounds) - 1, dtype=bool)
+        for start in range(0, int(bounds[-1]), _ENTRIES):
+            places = start + np.flatnonzero(wanted[indices[start : start + _ENTRIES]])
+            seen[np.searchsorted(bounds, places, side="right") - 1] = True
+    return np.flatnonzero(~seen)
 
 
 def needs_training_genes(dataset: Dataset, profile: Profile) -> bool:

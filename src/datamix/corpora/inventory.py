@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from datamix.project.dataset import Dataset, File
 from datamix.project.errors import DatamixError
-from datamix.project.files import is_read_only, read_json, sha256, write_json
+from datamix.project.files import files_in, is_read_only, read_json, sha256, write_json
 from datamix.project.locks import one_at_a_time
-from datamix.project.manifest import Dataset, File, Manifest
+from datamix.project.manifest import Manifest
 
 State = Literal["present", "missing", "truncated", "too long", "wrong sha256", "unpinned"]
 """`unpinned`: the file is there, but neither the manifest nor `pins.lock.json` knows its sha256."""
@@ -36,8 +37,8 @@ class FileState:
 
 
 def file_path(dataset_id: str, file: File, *, root: Path) -> Path:
-    """Return where a file of a dataset lies: `data/<dataset>/<file>`."""
-    return root / "data" / dataset_id / file.name
+    """Return where a file of a dataset lies: `data/<dataset>/<file>`, or where it says itself."""
+    return root / "data" / dataset_id / file.name if file.path is None else root / file.path
 
 
 def unpacked_path(path: Path) -> Path:
@@ -49,7 +50,7 @@ def unpacked_path(path: Path) -> Path:
 def note_unpacked(path: Path, *, archive: str) -> None:
     """Remember what an archive was unpacked to: the sha256 of the archive, and each file with its size."""
     target = unpacked_path(path)
-    content = {p.relative_to(target).as_posix(): p.stat().st_size for p in _files(target)}
+    content = {p.relative_to(target).as_posix(): p.stat().st_size for p in files_in(target)}
     write_json(_unpacked_note(path), {"archive": archive, "content": content})
 
 
@@ -59,16 +60,12 @@ def is_unpacked(found: FileState) -> bool:
     if not note.is_file():
         return False
     known = read_json(note)
-    lies = {p.relative_to(target).as_posix(): p.stat().st_size for p in _files(target)}
+    lies = {p.relative_to(target).as_posix(): p.stat().st_size for p in files_in(target)}
     return known["archive"] == found.sha256 and known["content"].items() <= lies.items()
 
 
 def _unpacked_note(path: Path) -> Path:
     return path.with_name(f".{path.name}.unpacked.json")
-
-
-def _files(target: Path) -> list[Path]:
-    return [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]
 
 
 def inspect(dataset_id: str, dataset: Dataset, *, root: Path, rehash: bool = False) -> list[FileState]:
@@ -109,7 +106,7 @@ def local_files(dataset_id: str, dataset: Dataset, *, root: Path) -> tuple[dict[
     states = inspect(dataset_id, dataset, root=root)
     for found in states:
         if not found.usable:
-            raise DatamixError(describe(found), fix=f"datamix data fetch {dataset_id}")
+            raise DatamixError(describe(found), fix=mend(found))
     paths = {s.file.name: unpacked_path(s.path) if s.file.unpack else s.path for s in states}
     for found in states:
         if found.file.unpack and not is_unpacked(found):
@@ -119,9 +116,21 @@ def local_files(dataset_id: str, dataset: Dataset, *, root: Path) -> tuple[dict[
     return paths, {s.file.name: s.sha256 or "" for s in states}
 
 
+def mend(found: FileState) -> str:
+    """Say what to do about a file that is not usable."""
+    if found.file.path is None:
+        return f"datamix data fetch {found.dataset}"
+    if found.state == "missing":
+        return f"put it back, or correct its path under datasets.{found.dataset}.files in the profile"
+    now = f"bytes: {found.bytes}, sha256: {found.sha256 or sha256(found.path)}"
+    return f"put back the file as it was; or, if it was changed on purpose, say so in the profile: {now}"
+
+
 def describe(found: FileState) -> str:
     """Say in one sentence what is wrong with a file."""
     where = f"{found.path} ({found.dataset})"
+    if found.file.path is not None and found.state in {"truncated", "too long", "wrong sha256"}:
+        return f"{where} is not the file that the profile was made for: its content has changed."
     match found.state:
         case "missing":
             return f"{where} is missing."
@@ -161,9 +170,9 @@ def known_bytes(dataset_id: str, file: File, *, root: Path) -> int | None:
 def inspect_file(dataset_id: str, file: File, *, root: Path, rehash: bool = False) -> FileState:
     """Compare one file of a dataset with the manifest, as `inspect` does with all."""
     path = file_path(dataset_id, file, root=root)
-    if not path.is_file():
+    if not (path.is_file() or (file.path is not None and path.is_dir())):
         return FileState(dataset_id, file, path, "missing", file.bytes, None)
-    size = path.stat().st_size
+    size = sum(inside.stat().st_size for inside in files_in(path))
     expected = known_sha256(dataset_id, file, root=root)
     # A file of another size needs no hashing.
     if file.bytes is not None and size != file.bytes:
@@ -174,13 +183,14 @@ def inspect_file(dataset_id: str, file: File, *, root: Path, rehash: bool = Fals
 
 
 def _hash(dataset_id: str, file: File, path: Path, *, root: Path, rehash: bool) -> str:
-    stat = path.stat()
-    size_and_time = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    stats = [inside.stat() for inside in files_in(path)]
+    size = sum(stat.st_size for stat in stats)
+    size_and_time = {"bytes": size, "mtime_ns": max((stat.st_mtime_ns for stat in stats), default=0)}
     for known in _recall(root, _HASHES, dataset_id, file):
         if not rehash and size_and_time.items() <= known.items():
             return known["sha256"]
     digest = sha256(path)
-    found = FileState(dataset_id, file, path, "present", stat.st_size, digest)
+    found = FileState(dataset_id, file, path, "present", size, digest)
     _remember(root, _HASHES, found, size_and_time | {"sha256": digest})
     return digest
 
@@ -190,9 +200,14 @@ def _notes(root: Path) -> tuple[Path, Path]:
     return root / "data", root / "results" / ".data"
 
 
+def _key(dataset_id: str, file: File) -> str:
+    """Return the name under which a file is remembered; profiles may call different files of one's own alike."""
+    return f"{dataset_id}/{file.name}" if file.path is None else file.path
+
+
 def _recall(root: Path, name: str, dataset_id: str, file: File) -> list[Mapping[str, Any]]:
     notes = [read_json(folder / name) for folder in _notes(root) if (folder / name).is_file()]
-    key = f"{dataset_id}/{file.name}"
+    key = _key(dataset_id, file)
     return [note[key] for note in notes if key in note]
 
 
@@ -202,7 +217,7 @@ def _remember(root: Path, name: str, found: FileState, entry: Mapping[str, Any])
         try:
             with one_at_a_time(folder / ".lock"):
                 known = read_json(path) if path.is_file() else {}
-                write_json(path, {**known, f"{found.dataset}/{found.file.name}": entry})
+                write_json(path, {**known, _key(found.dataset, found.file): entry})
         except OSError as error:
             if not is_read_only(error):
                 raise
@@ -214,4 +229,4 @@ def _remember(root: Path, name: str, found: FileState, entry: Mapping[str, Any])
 def copies(file: File, manifest: Manifest, *, root: Path) -> dict[str, Path]:
     """Find where a file lies already: in the folders of the datasets that have it (unread), by dataset id."""
     paths = {d: file_path(d, file, root=root) for d, dataset in manifest.datasets.items() if file in dataset.files}
-    return {dataset_id: path for dataset_id, path in paths.items() if path.is_file()}
+    return {dataset_id: path for dataset_id, path in paths.items() if path.exists()}

@@ -18,7 +18,7 @@ from datamix.corpora.corpus import read_corpus
 from datamix.corpora.mixtures import Part
 from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
-from datamix.project.manifest import read_manifest
+from datamix.project.manifest import MANIFEST, read_manifest
 from datamix.sources.formats.missing import MISSING
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def compare(layout: Layout, blocks: Mapping[str, Sequence[Part]]) -> list[Compar
     DatamixError
         If a corpus is missing.
     """
-    profile, manifest = layout.profile, read_manifest(layout.root)
+    profile, manifest = layout.profile, read_manifest(layout.root, layout.profile)
     rows: dict[str, set[int]] = {}
     for part in (part for parts in blocks.values() for part in parts):
         rows.setdefault(part.dataset, set()).update(part.rows.tolist())
@@ -108,7 +108,9 @@ def require_no_leak(layout: Layout, blocks: Mapping[str, Sequence[Part]]) -> lis
         config = f"config/{layout.profile.name}.yaml"
         msg = "\n".join(_describe(layout, leak) for leak in leaks)
         first = leaks[0]
-        fix = "leave them out on one side, by an option of the reader in data_manifest.yaml"
+        own = set(layout.profile.own_datasets)
+        place = config if {layout.profile.evaluations[first.evaluation].dataset, first.training} & own else MANIFEST
+        fix = f"leave them out on one side, by an option of the reader in {place}"
         if first.what == "donor" or layout.profile.protocol == "published":
             line = f"evaluations.{first.evaluation}.shares_{first.what}s_with: {{{first.training}: <reason>}}"
             fix += f"; or, if it is meant, say why in {config}: {line}"

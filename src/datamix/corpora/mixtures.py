@@ -1,6 +1,6 @@
 """Mixtures: which cells each model is trained on, as rows of corpora, drawn as the published scripts draw them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -11,6 +11,7 @@ from sklearn.model_selection import train_test_split
 
 from datamix.corpora.controls import added_cells, baseline_cells, control_cells, published_cells
 from datamix.corpora.corpus import n_cells
+from datamix.corpora.genes import cells_without, read_genes
 from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
 from datamix.project.mixture_names import MixtureName
@@ -211,6 +212,35 @@ def draw_blocks(profile: Profile, baseline: str, *, seed: int, sizes: Mapping[st
             rows = np.concatenate([published, more])
         blocks[control_block(cells)] = (Part(settings.dataset, rows),)
     return blocks
+
+
+def draw_corpora(
+    layout: Layout, baseline: str, *, seed: int, say: Callable[[str], None] = print
+) -> dict[str, tuple[Part, ...]]:
+    """Draw the blocks of `draw_blocks` from the prepared corpora.
+
+    Cells without a count of the genes that the training corpora share are left out of what was drawn, and counted.
+
+    Parameters
+    ----------
+    layout
+        The profile and its folders; corpora and shared genes must be there.
+    baseline, seed
+        As in `draw_blocks`.
+    say
+        Called with a line for each dataset that loses cells.
+    """
+    blocks = draw_blocks(layout.profile, baseline, seed=seed, sizes=corpus_sizes(layout, baseline))
+    genes = read_genes(layout)["gene"].to_numpy()
+    of = {part.dataset for parts in blocks.values() for part in parts}
+    empty = {dataset: cells_without(layout.corpus(dataset), genes) for dataset in sorted(of)}
+    for dataset in (dataset for dataset, rows in empty.items() if len(rows)):
+        some = f"{len(empty[dataset]):,} of {n_cells(layout.corpus(dataset)):,}"
+        say(f"{dataset}: {some} cells have none of the {len(genes):,} shared genes and are left out")
+    return {
+        block: tuple(replace(part, rows=part.rows[~np.isin(part.rows, empty[part.dataset])]) for part in parts)
+        for block, parts in blocks.items()
+    }
 
 
 def _shares(cells: int | Literal["all"], parts: int) -> list[int | Literal["all"]]:

@@ -9,8 +9,9 @@ from math import ceil
 from pathlib import Path
 
 from datamix.corpora.inventory import FileState, copies, is_unpacked
+from datamix.project.dataset import Dataset, File
 from datamix.project.errors import DatamixError
-from datamix.project.manifest import Dataset, File, Manifest
+from datamix.project.manifest import Manifest
 from datamix.project.profile import Profile
 
 _CELL_BYTES = 2_000 * 8
@@ -120,11 +121,17 @@ def require_files_by_hand(dataset_ids: Sequence[str], manifest: Manifest, *, roo
     lacking: dict[File, list[str]] = {}
     for dataset_id in dict.fromkeys([*dataset_ids, *(table for table in tables if table)]):
         for file in manifest.dataset(dataset_id).files:
-            # With a checksum, a mirror may have it.
-            if file.url is None and file.sha256 is None and not copies(file, manifest, root=root):
+            # With a checksum, a mirror may have it, unless it lies at a path of its own.
+            fetched = file.url is not None or (file.sha256 is not None and file.path is None)
+            if not fetched and not copies(file, manifest, root=root):
                 lacking.setdefault(file, []).append(dataset_id)
     if lacking:
-        steps = "\n".join(f"  - data/{ids[0]}/{file.name}: {file.steps}" for file, ids in lacking.items())
+        steps = "\n".join(
+            f"  - {file.path}, which {ids[0]} is made of, is not there"
+            if file.path is not None
+            else f"  - data/{ids[0]}/{file.name}: {file.steps}"
+            for file, ids in lacking.items()
+        )
         msg = f"Profile {profile} needs {len(lacking)} files that no program can download and that are not here:\n"
         msg += steps
         fix = f"get them and put them there; datamix data check --profile {profile} shows all files with their sizes, "

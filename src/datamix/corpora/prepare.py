@@ -5,6 +5,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from datamix.corpora.gene_names import GeneMap, map_genes
 from datamix.corpora.genes import common_genes, needs_training_genes
 from datamix.corpora.inventory import local_files
 from datamix.corpora.plausibility import LEAST_KNOWN_COUNTS, implausible, measure
-from datamix.project.errors import DatamixError
+from datamix.project.dataset import Dataset
+from datamix.project.errors import DatamixError, naming
 from datamix.project.files import read_json, replacing, write_json
 from datamix.project.fingerprint import fingerprint
 from datamix.project.layout import Layout
 from datamix.project.locks import one_at_a_time
-from datamix.project.manifest import Dataset, Manifest
+from datamix.project.manifest import MANIFEST, Manifest
 from datamix.project.profile import QC, Profile
 from datamix.project.progress import progress
 from datamix.sources.formats.cell_labels import NOT_LABELLED
@@ -95,7 +97,12 @@ def prepare(
         If a file is missing or damaged, counts are not raw, cell names repeat, or QC leaves no cell.
     """
     with one_at_a_time(Layout(root, profile).lock(f"corpus-{dataset_id}"), say=say):
-        return _prepare(dataset_id, profile=profile, manifest=manifest, root=root, block_cells=block_cells, say=say)
+        try:
+            return _prepare(dataset_id, profile=profile, manifest=manifest, root=root, block_cells=block_cells, say=say)
+        except DatamixError as error:
+            if dataset_id not in profile.own_datasets:
+                raise
+            raise error.about_file(MANIFEST, really=f"config/{profile.name}.yaml") from error
 
 
 def _prepare(
@@ -144,7 +151,7 @@ def _prepare(
     with warnings.catch_warnings(), progress(dataset_id, unit="cells", done=cells_done, say=say) as advance:
         # Genes of a source may have the same name; map_genes deals with them.
         warnings.filterwarnings("ignore", message="Variable names are not unique")
-        for number, block in enumerate(blocks, start=done):
+        for number, block in enumerate(_naming_blocks(blocks, done, where=f"{dataset_id} ({', '.join(files)})"), done):
             genes = genes or map_genes(block.var, gene_ids=dataset.gene_ids, table=table, where=dataset_id)
             # fault 3: a reader marks such blocks, and only where the published protocol takes them.
             raw = not (profile.protocol == "published" and block.uns.get("log_normalised", False))
@@ -165,6 +172,16 @@ def _prepare(
     for line in _summary(record):
         say(f"{dataset_id}: {line}")
     return path
+
+
+def _naming_blocks(blocks: Iterator[ad.AnnData], done: int, *, where: str) -> Iterator[ad.AnnData]:
+    """Give the blocks of a reader; an error that it did not foresee gets a note of the block."""
+    for number in count(done):
+        with naming(f"{where}, block {number + 1} of its cells"):
+            block = next(blocks, None)
+        if block is None:
+            return
+        yield block
 
 
 def cells_in_memory(memory_mb: int) -> int:

@@ -19,7 +19,7 @@ from datamix.corpora.fetch import fetch
 from datamix.corpora.genes import read_genes
 from datamix.corpora.inventory import local_files
 from datamix.corpora.leakage import require_no_leak
-from datamix.corpora.mixtures import Part, corpus_sizes, draw_blocks, list_mixtures
+from datamix.corpora.mixtures import Part, draw_corpora, list_mixtures
 from datamix.geneformer import pretraining, zero_shot
 from datamix.geneformer.cells import read_cells
 from datamix.geneformer.tables import embeddings_of, model_of, scores_of, settings_of, tokens_of
@@ -64,7 +64,7 @@ class Run:
         if mixture not in mixtures:
             msg = f"The {baseline} baseline of profile {profile.name} has no mixture {mixture!r}."
             raise DatamixError(msg, fix=f"name one of {', '.join(mixtures)}")
-        blocks = draw_blocks(profile, baseline, seed=seed, sizes=corpus_sizes(layout, baseline))
+        blocks = draw_corpora(layout, baseline, seed=seed)
         require_no_leak(layout, blocks)
         self.parts: list[Part] = [part for block in mixtures[mixture].blocks for part in blocks[block]]
         self.folder = model_of(layout, baseline, seed, mixture)
@@ -84,7 +84,7 @@ class Run:
     def _dictionaries(self) -> dict[str, str]:
         """Return the hashes of the published dictionaries' files."""
         assert self.settings.dictionaries is not None
-        entry = read_manifest(self.layout.root).dataset(self.settings.dictionaries)
+        entry = read_manifest(self.layout.root, self.layout.profile).dataset(self.settings.dictionaries)
         fetch(self.settings.dictionaries, entry, root=self.layout.root)
         return local_files(self.settings.dictionaries, entry, root=self.layout.root)[1]
 
@@ -225,7 +225,7 @@ def _require_known(evaluation: Evaluation, lengths: np.ndarray) -> None:
 def _published(layout: Layout, dataset_id: str) -> Vocabulary:
     from datamix.sources.readers.geneformer_dictionaries import read_geneformer_dictionaries
 
-    entry = read_manifest(layout.root).dataset(dataset_id)
+    entry = read_manifest(layout.root, layout.profile).dataset(dataset_id)
     found = {s.file.name: s.path for s in fetch(dataset_id, entry, root=layout.root)}
     content = read_geneformer_dictionaries(found)
     absent = [f"{name}.pkl" for name in ("token_dictionary", "gene_median_dictionary") if name not in content]

@@ -12,9 +12,10 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from datamix.corpora.corpus import read_rows
+from datamix.corpora.evaluation_sets import evaluation_rows
 from datamix.corpora.genes import read_genes
 from datamix.corpora.leakage import require_no_leak
-from datamix.corpora.mixtures import Mixture, Part, corpus_sizes, draw_blocks, list_mixtures
+from datamix.corpora.mixtures import Mixture, Part, corpus_sizes, draw_corpora, list_mixtures
 from datamix.corpora.normalise import mean_profile
 from datamix.ldvae import model as ldvae
 from datamix.ldvae import training
@@ -54,7 +55,9 @@ def train_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
     sizes = corpus_sizes(layout, baseline)
     mixtures = list_mixtures(profile, baseline, sizes=sizes)
     hashes = {dataset: sha256(layout.corpus(dataset)) for dataset in sizes}
-    blocks = draw_blocks(profile, baseline, seed=seed, sizes=sizes)
+    blocks = draw_corpora(layout, baseline, seed=seed, say=say)
+    for name in profile.evaluations:
+        evaluation_rows(layout, name, seed=seed)  # hours before they are scored
     require_no_leak(layout, blocks)
     parts = {m.name: [part for block in m.blocks for part in blocks[block]] for m in mixtures}
     cells = {name: sum(len(part.rows) for part in of) for name, of in parts.items()}

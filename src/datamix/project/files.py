@@ -48,9 +48,20 @@ def is_read_only(error: OSError) -> bool:
 
 
 def sha256(path: Path) -> str:
-    """Return the sha256 of a file as 64 hexadecimal digits, read in chunks."""
+    """Return the sha256 of a file as 64 hexadecimal digits, read in chunks; of a folder, that of its list of files.
+
+    The list has a line a file, sorted by name: its path inside and its sha256.
+    """
+    if path.is_dir():
+        lines = [f"{inside.relative_to(path).as_posix()} {sha256(inside)}\n" for inside in files_in(path)]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_in(path: Path) -> list[Path]:
+    """Return the files of a folder and of those in it, sorted; a file itself, where it is one."""
+    return [path] if path.is_file() else sorted(inside for inside in path.rglob("*") if inside.is_file())
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -30,6 +30,7 @@ DECIDES_NOTHING = (
     "datamix.project.yaml",
     "datamix.project.settings",
     "datamix.project.manifest",
+    "datamix.project.dataset",
     "datamix.project.profile:read_profile",
     "datamix.project.profile:project_root",
     "datamix.corpora.inventory",

@@ -1,95 +1,19 @@
-"""The manifest: what each dataset is, where its files are, and which reader understands them."""
+"""The manifest: all datasets by id, those of a profile of one's own among them."""
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import ValidationError, model_validator
 
+from datamix.project.dataset import Dataset
 from datamix.project.errors import DatamixError
-from datamix.project.profile import project_root
-from datamix.project.settings import ForReaders, Settings, require_plain_name
+from datamix.project.profile import Profile, project_root
+from datamix.project.settings import Settings, require_plain_name
 from datamix.project.yaml import read_yaml
 
-T = TypeVar("T")
-Aside = Annotated[T, ForReaders()]
-"""What the workflow, people and the book are told of a dataset; its corpus is the same whatever stands there."""
-
-
-class Citation(Settings):
-    """The publication to cite."""
-
-    text: str
-    doi: Annotated[str, Field(pattern=r"^10\.\d{4,}/\S+$")] | None = None
-
-
-class File(Settings):
-    """One file of a dataset, as it is published; nothing (null) stands for what is not known."""
-
-    name: Annotated[str, Field(pattern=r"^[^/\\]+$")]
-    """Its name under `data/<dataset>/`, by which the reader asks for it."""
-    url: Aside[str | None] = None
-    bytes: Annotated[int, Field(ge=0)] | None = None
-    about_gb: Aside[Annotated[float, Field(ge=0)] | None] = None
-    """An estimate of its size, for planning, where `bytes` is not known."""
-    unpacked_gb: Aside[Annotated[float, Field(ge=0)] | None] = None
-    """An estimate of what its content takes, where it is unpacked."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """A file without one is pinned when it first arrives."""
-    steps: Aside[str | None] = None
-    """How a person gets it, where a plain download is not possible."""
-    unpack: bool = False
-    """An archive (zip, tar) or a .gz file whose content, not itself, is what the reader is given."""
-
-    @model_validator(mode="after")
-    def _can_be_had(self) -> "File":
-        if self.name in {".", ".."}:
-            msg = f"{self.name!r} is not a file name"
-            raise ValueError(msg)
-        if self.url is None and self.steps is None:
-            msg = f"file {self.name!r} has neither url nor steps"
-            raise ValueError(msg)
-        return self
-
-
-class Dataset(Settings):
-    """An entry of the manifest."""
-
-    title: Aside[str]
-    reader: str
-    """A name in `datamix.sources.registry.READERS`."""
-    gene_ids: Literal["ensembl", "symbol"] | None = None
-    """What the genes are named by; nothing where the dataset holds no cells."""
-    gene_table: str | None = None
-    """The dataset (a gene table) that maps its symbols to Ensembl ids."""
-    source: str | None = None
-    """Datasets of one source name cells and donors alike: the same name, the same cell or donor. Nothing: its own."""
-    options: dict[str, Any] = Field(default_factory=dict)
-    """Keyword arguments of the reader."""
-    access: Literal["open", "registration", "application", "simulated"]
-    accession: Aside[str | None] = None
-    licence: Aside[str]
-    citation: Aside[Citation]
-    organism: Aside[str | None] = None
-    assay: Aside[str | None] = None
-    notes: Aside[str] = ""
-    work_gb: Aside[Annotated[float, Field(ge=0)] | None] = None
-    """An estimate of the disk that its corpus, and what is kept beside while that is made, take."""
-    files: Annotated[tuple[File, ...], Field(strict=False)] = ()
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> "Dataset":
-        if self.gene_ids == "symbol" and self.gene_table is None:
-            msg = "genes named by symbol need a gene_table"
-            raise ValueError(msg)
-        if not self.files and self.access != "simulated":
-            msg = "a dataset that is not simulated needs files"
-            raise ValueError(msg)
-        names = [file.name for file in self.files]
-        if len(set(names)) < len(names):
-            msg = "two files have the same name"
-            raise ValueError(msg)
-        return self
+MANIFEST = "data_manifest.yaml"
+"""Its file in the project's folder."""
 
 
 class Manifest(Settings):
@@ -135,13 +59,15 @@ class Manifest(Settings):
         return content | {"gene_table": self.content_of(dataset.gene_table) if dataset.gene_table else None}
 
 
-def read_manifest(root: Path | None = None) -> Manifest:
-    """Read `data_manifest.yaml`.
+def read_manifest(root: Path | None = None, profile: Profile | None = None) -> Manifest:
+    """Read `data_manifest.yaml`, and the datasets that a profile brings itself.
 
     Parameters
     ----------
     root
         The project's folder; nothing means the one found from here upwards.
+    profile
+        The profile whose `datasets` are to be known, too.
 
     Returns
     -------
@@ -150,6 +76,18 @@ def read_manifest(root: Path | None = None) -> Manifest:
     Raises
     ------
     DatamixError
-        If the file is missing or not a valid manifest.
+        If the file is missing or not a valid manifest, or the profile's datasets do not fit it.
     """
-    return read_yaml((root or project_root()) / "data_manifest.yaml", Manifest)
+    manifest = read_yaml((root or project_root()) / MANIFEST, Manifest)
+    if profile is None or not profile.own_datasets:
+        return manifest
+    config = f"config/{profile.name}.yaml"
+    twice = sorted(set(manifest.datasets) & set(profile.own_datasets))
+    if twice:
+        msg = f"{config} names a dataset {', '.join(twice)}, as data_manifest.yaml does; which is meant is not clear."
+        raise DatamixError(msg, fix=f"give it another name, under `datasets` in {config} and where it is used there")
+    try:
+        return Manifest(datasets=manifest.datasets | profile.own_datasets)
+    except ValidationError as error:
+        msg = f"{config}: {'; '.join(problem['msg'] for problem in error.errors())}."
+        raise DatamixError(msg, fix=f"edit `datasets` in {config}") from error

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from datamix.project.dataset import Dataset
 from datamix.project.errors import DatamixError
 from datamix.project.mixture_names import read_name
 from datamix.project.settings import ForReaders, Settings, Words, require_plain_name
@@ -190,11 +191,16 @@ class Profile(Settings):
     """Nothing: this profile does not train it."""
     missing: Annotated[dict[str, str], ForReaders()] = Field(default_factory=dict)
     """Parts of the paper that this profile has no data for, and why."""
+    own_datasets: Annotated[dict[str, Dataset], ForReaders()] = Field(default_factory=dict, alias="datasets")
+    """Datasets that the profile brings itself, beside those of the manifest (`datasets` in its file); what decides a
+    corpus is asked of the manifest, which `read_manifest` joins with them."""
 
     @model_validator(mode="after")
     def _names_are_plain(self) -> "Profile":
         for name in (*self.baselines, *self.added, *self.evaluations):
             require_plain_name(name, what="name")
+        for name in self.own_datasets:
+            require_plain_name(name, what="dataset id")
         for key, seeds in {
             "seeds": self.seeds,
             "geneformer.seeds": self.geneformer.seeds if self.geneformer else (),

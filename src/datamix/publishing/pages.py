@@ -8,9 +8,10 @@ from typing import Any
 
 from latex2mathml.converter import convert
 
+from datamix.project.dataset import Dataset, File
 from datamix.project.errors import DatamixError
 from datamix.project.files import read_json
-from datamix.project.manifest import Dataset, File, Manifest
+from datamix.project.manifest import Manifest
 from datamix.project.profile import Profile
 from datamix.publishing.run import wall_time
 
@@ -183,11 +184,38 @@ def missing_list(profile: Profile) -> list[str]:
     return [f"* **{_plain(part.replace('_', ' '))}**: {_plain(why)}" for part, why in profile.missing.items()]
 
 
+def asked(profile: Profile) -> list[str]:
+    """Say, as Markdown lines, what a profile of one's own cells asks and which pages have the answers; else nothing."""
+    if not profile.own_datasets:
+        return []
+    added, tested, baselines = (
+        _listed([_plain(one.label) for one in of.values()])
+        for of in (profile.added, profile.evaluations, profile.baselines)
+    )
+    return [
+        f"**What this book was asked.** Is a model that is trained on {baselines} better on {tested} "
+        f"where {added} {'is' if len(profile.added) == 1 else 'are'} added to its training?",
+        "",
+        "* [Figure 2](notebooks/fig2) answers: each addition on each evaluation set, against a control of its size.",
+        "* [Figure S1](notebooks/datasets) has the cells that were read and kept, [Figure S3](notebooks/training) the "
+        "training.",
+        "* [Figure 3](notebooks/fig3) and [Figure 4](notebooks/fig4) ask what is behind a gain, in latent spaces and "
+        "in genes; [Figure 5](notebooks/claims) holds the paper's findings against these cells.",
+        "* A page that these cells, or this profile, give no data for says why.",
+    ]
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "nothing"
+
+
 def _evaluated(profile: Profile) -> list[str]:
     return [evaluation.dataset for evaluation in profile.evaluations.values()]
 
 
 def _terms(dataset: Dataset) -> str:
+    if dataset.citation is None:
+        return "one's own"
     cited = _plain(dataset.citation.text)
     if dataset.citation.doi:
         cited = f"[{cited}](https://doi.org/{dataset.citation.doi})"

@@ -68,7 +68,8 @@ def code_hash(profile: str, *, root: Path | None = None) -> str:
     How they are drawn and worded does not count.
     """
     root = root or project_root()
-    datasets, manifest = read_profile(profile, root).datasets, read_manifest(root)
+    settings = read_profile(profile, root)
+    datasets, manifest = settings.datasets, read_manifest(root, settings)
     scripts = [root / "notebooks" / f"{name}.py" for name in list_notebooks(root) if name not in NOT_OF_THE_PROFILE]
     analysed = {entry for script in scripts for entry in imported_by(script, "datamix.analysis")}
     made = [code_of(dataset, manifest) for dataset in datasets] + [steps.code(command) for command in COMMANDS]

@@ -11,7 +11,7 @@ from anndata import AnnData
 from datamix.corpora.corpus import read_corpus, read_rows
 from datamix.corpora.evaluation_sets import read_evaluation
 from datamix.corpora.genes import read_genes
-from datamix.corpora.mixtures import BASELINE, CONTROL, corpus_sizes, draw_blocks
+from datamix.corpora.mixtures import BASELINE, CONTROL, draw_corpora
 from datamix.corpora.normalise import log_normalised
 from datamix.ldvae import model as ldvae
 from datamix.ldvae import training as ldvae_training
@@ -60,7 +60,7 @@ def hold_out(layout: Layout, baseline: str, *, seed: int, say: Callable[[str], N
     profile = layout.profile
     dataset = profile.baselines[baseline].dataset
     genes = pd.Index(read_genes(layout)["gene"])
-    blocks = draw_blocks(profile, baseline, seed=seed, sizes=corpus_sizes(layout, baseline))
+    blocks = draw_corpora(layout, baseline, seed=seed, say=say)
     rows, spare = (np.concatenate([part.rows for part in blocks[block]]) for block in (BASELINE, CONTROL))
     types = read_corpus(layout.corpus(dataset), backed=True).obs["cell_type"].astype(str).to_numpy()
     evaluations = {

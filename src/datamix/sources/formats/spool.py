@@ -46,6 +46,9 @@ class Spool:
             start += len(row)
         self._file.flush()
 
+    def __del__(self) -> None:
+        self._file.close()
+
     def read(self, rows: np.ndarray) -> sparse.csr_matrix:
         """Return cells by row number (ascending) as float32 CSR."""
         pieces = []

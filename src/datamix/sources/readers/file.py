@@ -89,7 +89,7 @@ def read_file(
     chosen = _files_with_counts(files, counts, named)
     with ExitStack() as opened:
         samples = open_cells(chosen, opened, matrix=matrix, modality=modality)
-        genes, columns, notes = _shared_genes(samples, symbol=symbol, ensembl=ensembl)
+        genes, columns, notes = genes_in_all(samples, symbol=symbol, ensembl=ensembl)
         tables = [
             _cells(sample, file, files, named, keep or {}, name_with, of=len(samples)) for sample, file in samples
         ]
@@ -183,7 +183,7 @@ def describe_genes(file: CellFile, *, symbol: str | None, ensembl: str | None) -
     if len(var) and all(re.fullmatch(r"\d+", str(name)) for name in var.index[:50]):
         usual = next((c for c in (*SYMBOLS, *var.columns) if c in var.columns), None)
         var = var.set_axis(var[usual].astype(str)) if usual else var  # rows are numbered, names stand in a column
-    by_id = var.index.astype(str).str.match(_ID).mean() > 0.5 if len(var) else False
+    by_id = is_ensembl(var.index)
     if symbol is None and by_id:
         symbol = next((c for c in SYMBOLS if c in var.columns), None)
     if ensembl is None and not by_id:
@@ -195,7 +195,12 @@ def describe_genes(file: CellFile, *, symbol: str | None, ensembl: str | None) -
     return found
 
 
-def _shared_genes(
+def is_ensembl(names: pd.Index) -> bool:
+    """Tell whether most of these names are human Ensembl ids."""
+    return len(names) > 0 and bool(names.astype(str).str.match(_ID).mean() > 0.5)
+
+
+def genes_in_all(
     samples: Sequence[tuple[str, CellFile]], *, symbol: str | None, ensembl: str | None
 ) -> tuple[pd.DataFrame, list[np.ndarray | None], list[str]]:
     """Return the genes that all files have, their columns in each (None: all), and what is to be said."""

@@ -151,3 +151,10 @@ def test_the_mitochondrion_as_refseq_names_it():
 def test_genes_that_are_not_what_was_said_are_refused(names, gene_ids, message):
     with pytest.raises(DatamixError, match=message):
         map_genes(pd.DataFrame(index=names), gene_ids=gene_ids, table=REAL, where="a")
+
+
+def test_artificial_genes_of_the_simulator_are_their_own_ids():
+    var = pd.DataFrame({"symbol": ["A", "SIM0001"]}, index=["ENSG00000000007", "SIMG0000000001"])
+    found = map_genes(var, gene_ids="ensembl", table=None, where="a")
+    assert found.genes.tolist() == ["ENSG00000000007", "SIMG0000000001"]
+    assert found.named_by == {"Ensembl id": 1, "artificial gene of the simulator": 1}

@@ -14,7 +14,7 @@ import yaml
 from project_copy import copy_project
 
 from datamix.corpora import prepare
-from datamix.corpora.mixtures import draw_blocks
+from datamix.corpora.mixtures import draw_blocks, mixtures_of
 from datamix.project.layout import Layout
 from datamix.project.manifest import read_manifest
 from datamix.project.profile import read_profile
@@ -47,7 +47,11 @@ def read(project, dataset, protocol="corrected"):
 
 def test_figure_2_is_drawn_of_both_baselines_and_seeds(paper):
     scores = pd.read_parquet(paper.results / "scores" / "reconstruction.parquet")
-    assert scores.groupby(["baseline", "mixture", "seed", "evaluation"], observed=True).ngroups == 2 * 10 * 2 * 5
+    layout = Layout.of(paper.profile, root=paper.folder)
+    mixtures = {(baseline, m.name) for baseline in ("blood", "atlas") for m in mixtures_of(layout, baseline)}
+    scored = scores.groupby(["baseline", "mixture"], observed=True)[["seed", "evaluation"]].nunique()
+    assert set(scored.index) == mixtures
+    assert (scored == (2, 5)).all(axis=None)
     assert scores["r2"].between(0, 1).all()
     table = pd.read_csv(paper.results / "panels" / "fig2a.csv")
     assert len(table) == 5 * 10

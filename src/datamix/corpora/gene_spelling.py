@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 PAR_Y = "copy on the Y chromosome"
+_SIMULATED = "artificial gene of the simulator"
+_SIMULATED_ID = r"SIMG\d{10}"
 _ID = re.compile(r"(?:^|[_|:;,.\s-])(ENSG(?:R0|\d\d)\d{9})(\.\d+)?(_PAR_Y)?(?=$|[_|:;,\s-])")
 _HUMAN_GENOME = re.compile(
     r"^(?:GRCh3[78]|hg19|hg38|b37|hs37d5|homo_sapiens|human)(?:_{1,}|[.-]+)(?=\S)", re.IGNORECASE
@@ -58,8 +60,8 @@ class Spellings:
 
     @property
     def is_ensembl(self) -> pd.Series:
-        """Whether each name holds a human Ensembl gene id."""
-        return self.how.fillna("").str.startswith("Ensembl id") | (self.how == PAR_Y)
+        """Whether each name holds a human Ensembl gene id, or stands for one in simulated cells."""
+        return self.how.fillna("").str.startswith("Ensembl id") | self.how.isin([PAR_Y, _SIMULATED])
 
     @property
     def example_of_foreign(self) -> str:
@@ -122,6 +124,8 @@ def spell(names: pd.Series, *, table: pd.DataFrame | None) -> Spellings:
         "Ensembl id",
     )
     symbols[with_id & (rest != "")] = rest[with_id & (rest != "")]
+    simulated = text.str.fullmatch(_SIMULATED_ID)
+    ids[simulated], how[simulated] = text[simulated], _SIMULATED
     result = Spellings(names, ids, symbols, how, organism, pd.Series(data=False, index=names.index))
     return result if table is None else _by_symbol(result, bare, prefixed, table)
 

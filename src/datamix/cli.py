@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -41,9 +41,12 @@ data = typer.Typer(no_args_is_help=True, help="The files of the datasets: check,
 app.add_typer(data, name="data")
 geneformer = typer.Typer(no_args_is_help=True, help="The second model family: one mixture at a time.")
 app.add_typer(geneformer, name="geneformer")
+composition = typer.Typer(no_args_is_help=True, help="Mixtures by shares: what each training set is worth.")
+app.add_typer(composition, name="composition")
 
 ProfileName = Annotated[str, typer.Option("--profile", help="demo, mini, paper, or another file of config/.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seeds the draws, the training and the posterior sample.")]
+Round = Annotated[Literal["first", "second"], typer.Argument(metavar="first|second")]
 
 
 def main() -> None:
@@ -242,6 +245,56 @@ def collect_scores(profile: ProfileName = "demo") -> None:
     """Put the scores of all baselines and seeds into one table."""
     from datamix.project.layout import Layout
     from datamix.scoring.score import collect_scores as collect
+
+    layout = Layout.of(profile)
+    typer.echo(f"{collect(layout).relative_to(layout.root)}")
+
+
+@app.command()
+def yardsticks(baseline: str, seed: Seed, profile: ProfileName = "demo") -> None:
+    """Score simple models beside each model of a baseline and seed, and everything on held-out molecules."""
+    from datamix.project.layout import Layout
+    from datamix.scoring.yardsticks import measure_yardsticks
+
+    measure_yardsticks(Layout.of(profile), baseline, seed=seed, say=typer.echo)
+
+
+@composition.command(name="train")
+def train_composition(turn: Round, seed: Seed, profile: ProfileName = "demo") -> None:
+    """Train the mixtures by shares of a round with one seed; models that are finished are kept."""
+    from datamix.ldvae.composition import train_turn
+    from datamix.project.layout import Layout
+    from datamix.project.locks import one_at_a_time
+
+    layout = Layout.of(profile)
+    with one_at_a_time(layout.lock(f"train-composition-{turn}-seed{seed}"), say=typer.echo):
+        train_turn(layout, turn, seed=seed, say=typer.echo)
+
+
+@composition.command(name="score")
+def score_composition(turn: Round, seed: Seed, profile: ProfileName = "demo") -> None:
+    """Score the mixtures by shares of a round and seed on every evaluation set."""
+    from datamix.project.layout import Layout
+    from datamix.scoring.composition import score_turn
+
+    score_turn(Layout.of(profile), turn, seed=seed, say=typer.echo)
+
+
+@composition.command(name="plan")
+def plan_composition(profile: ProfileName = "demo") -> None:
+    """Choose the mixtures of the second round: what the law of mixtures recommends, and blocks in doses."""
+    from datamix.analysis.second_round import plan_second_round
+    from datamix.project.layout import Layout
+
+    layout = Layout.of(profile)
+    typer.echo(f"{plan_second_round(layout).relative_to(layout.root)}")
+
+
+@composition.command(name="collect")
+def collect_composition(profile: ProfileName = "demo") -> None:
+    """Put the scores of all mixtures by shares into one table."""
+    from datamix.project.layout import Layout
+    from datamix.scoring.composition import collect_composition as collect
 
     layout = Layout.of(profile)
     typer.echo(f"{collect(layout).relative_to(layout.root)}")

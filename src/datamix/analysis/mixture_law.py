@@ -28,6 +28,8 @@ from datamix.project.errors import DatamixError
 Array = npt.NDArray[np.floating]
 
 PENALTIES = tuple(np.logspace(-5, 1, 25).tolist())
+FEWEST = 3
+"""Mixtures that a law is fitted to."""
 FOLDS = 3
 """Parts of the mixtures that are left out in turn: each law is fitted to two thirds of them."""
 
@@ -66,7 +68,7 @@ def fit(shares: pd.DataFrame, r2: pd.Series) -> Law:
     """
     given = shares.to_numpy(dtype=np.float64)
     values = r2.reindex(shares.index).to_numpy(dtype=np.float64)
-    if len(given) < 3 or not np.isfinite(values).all():
+    if len(given) < FEWEST or not np.isfinite(values).all():
         known = int(np.isfinite(values).sum())
         msg = f"A law is fitted to three mixtures or more, each with its R²; found {len(given)}, {known} with R²."
         raise DatamixError(msg, fix="train and score more mixtures")

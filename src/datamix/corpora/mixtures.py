@@ -213,6 +213,14 @@ def draw_blocks(profile: Profile, baseline: str, *, seed: int, sizes: Mapping[st
     return blocks
 
 
+def draw_mixtures(layout: Layout, baseline: str, *, seed: int) -> dict[str, list[Part]]:
+    """Draw the cells of every mixture on a baseline, as the prepared corpora have their sizes: mixture → its parts."""
+    sizes = corpus_sizes(layout, baseline)
+    blocks = draw_blocks(layout.profile, baseline, seed=seed, sizes=sizes)
+    mixtures = list_mixtures(layout.profile, baseline, sizes=sizes)
+    return {m.name: [part for block in m.blocks for part in blocks[block]] for m in mixtures}
+
+
 def _shares(cells: int | Literal["all"], parts: int) -> list[int | Literal["all"]]:
     """Share a block equally; what does not divide goes to the last (50,939 K562 + 50,940 Jurkat)."""
     if cells == "all":

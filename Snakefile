@@ -293,8 +293,10 @@ rule composition_scores:
         [layout.composition_scores_of(turn, seed) for turn in ("first", "second") for seed in composition_seeds],
     output:
         layout.composition_scores,
+        layout.mixtures_by_shares,
     params:
         code=lambda w: steps.code("collect_composition"),
+        settings=lambda w: steps.settings("collect_composition", profile),
     resources:
         **needed("scores"),
     shell:

@@ -292,12 +292,36 @@ def plan_composition(profile: ProfileName = "demo") -> None:
 
 @composition.command(name="collect")
 def collect_composition(profile: ProfileName = "demo") -> None:
-    """Put the scores of all mixtures by shares into one table."""
+    """Put the scores of all mixtures by shares into one table, and shares and medians into another."""
+    from datamix.analysis.share_tables import write_mixtures
     from datamix.project.layout import Layout
     from datamix.scoring.composition import collect_composition as collect
 
     layout = Layout.of(profile)
-    typer.echo(f"{collect(layout).relative_to(layout.root)}")
+    for path in (collect(layout), write_mixtures(layout)):
+        typer.echo(f"{path.relative_to(layout.root)}")
+
+
+@app.command(name="advise")
+def advise_data(
+    profile: ProfileName = "demo",
+    on: Annotated[str | None, typer.Option("--on", help="An evaluation set of the profile; nothing: all.")] = None,
+) -> None:
+    """Say which training sets are worth most, and what to mix, as the mixtures by shares have it."""
+    import pandas as pd
+
+    from datamix.analysis.advice import advise
+    from datamix.analysis.second_round import read_second_round
+    from datamix.corpora.shares import composition_of
+    from datamix.project.layout import Layout
+
+    layout = Layout.of(profile)
+    composition_of(layout.profile)
+    if not layout.composition_scores.is_file():
+        msg = f"{layout.composition_scores} does not exist."
+        raise DatamixError(msg, fix=f"make figure FIG=fig7 PROFILE={profile}")
+    scores = pd.read_parquet(layout.composition_scores)
+    typer.echo("\n".join(advise(scores, read_second_round(layout), layout.profile, on=on)))
 
 
 @geneformer.command(name="tokenize")

@@ -100,3 +100,8 @@ class Layout:
     def composition_scores(self) -> Path:
         """Scores of all mixtures by shares, a row a cell (parquet)."""
         return self.folder / "composition" / "scores.parquet"
+
+    @property
+    def mixtures_by_shares(self) -> Path:
+        """Shares and median scores of all mixtures by shares (csv)."""
+        return self.folder / "composition" / "mixtures.csv"

@@ -38,6 +38,8 @@ READS: dict[str, Callable[[Layout], list[Path]]] = {
     "gene_scores": _of_first_baseline(Layout.gene_scores_of),
     "held_out": _of_first_baseline(Layout.held_out_of),
     "geneformer": lambda layout: [table_of(layout)],
+    "yardsticks": _of_first_baseline(Layout.yardsticks_of),
+    "composition": lambda layout: [layout.composition_scores, layout.second_round],
 }
 """What a word stands for; what is read out of latent spaces, of genes and of types held out is the first baseline's."""
 
@@ -51,6 +53,10 @@ class Needs(Settings):
     """Groups of evaluation sets, as profiles name them."""
     gene_sets: bool = False
     geneformer: bool = False
+    composition: bool = False
+    """Mixtures by shares."""
+    doses: bool = False
+    """Some of them as doses of a block."""
 
 
 class FrontMatter(Settings):
@@ -80,6 +86,13 @@ class FrontMatter(Settings):
             lacking.append("it names no gene sets")
         if needs.geneformer and profile.geneformer is None:
             lacking.append("it does not train Geneformer")
+        if (needs.composition or needs.doses) and profile.composition is None:
+            lacking.append("it has no mixtures by shares")
+        elif profile.composition is not None:
+            if needs.composition and not profile.composition.coalitions:
+                lacking.append("its mixtures by shares have no coalitions")
+            if needs.doses and not profile.composition.doses:
+                lacking.append("it gives no set in doses")
         return " and ".join(lacking) or None
 
     def require(self, profile: Profile) -> None:

@@ -311,8 +311,7 @@ def advise_data(
     import pandas as pd
 
     from datamix.analysis.advice import advise
-    from datamix.analysis.second_round import read_second_round
-    from datamix.corpora.shares import composition_of
+    from datamix.corpora.shares import composition_of, read_second_round
     from datamix.project.layout import Layout
 
     layout = Layout.of(profile)

@@ -12,7 +12,7 @@ from datamix.analysis import second_round
 from datamix.corpora.evaluation_sets import read_evaluation
 from datamix.corpora.genes import read_genes
 from datamix.corpora.normalise import align
-from datamix.corpora.shares import draw_shares, first_round
+from datamix.corpora.shares import draw_shares, first_round, read_second_round
 from datamix.ldvae import composition as trained
 from datamix.ldvae import model
 from datamix.ldvae.grid import training_cells
@@ -54,7 +54,7 @@ def run(layout):
 
 def test_every_mixture_is_scored_once_a_seed_and_model(layout, run):
     scores = pd.read_parquet(layout.composition_scores)
-    plan = second_round.read_second_round(layout)
+    plan = read_second_round(layout)
     assert plan["dosed"] == {"other": {0: "blood=60", 7: "blood=53+other=7"}}
     assert "blood=53+other=7" in plan["mixtures"]
     wanted = {*first_round(layout.profile), *plan["mixtures"]}

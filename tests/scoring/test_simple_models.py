@@ -15,6 +15,7 @@ from sklearn.neighbors import NearestNeighbors
 from datamix.corpora.normalise import mean_profile
 from datamix.project.errors import DatamixError
 from datamix.scoring import reconstruction, simple_models
+from datamix.scoring.kinds import SIMPLE_MODELS
 
 GENES = [f"ENSG{i:011d}" for i in range(120)]
 
@@ -93,7 +94,7 @@ def test_scores_are_correlations_over_the_chosen_genes_in_chunks_of_any_size(cel
     variable = pd.Index(GENES[10:90])
     monkeypatch.setattr(simple_models, "CHUNK_CELLS", 7)
     table = simple_models.score_predictions(models, evaluation, variable=variable)
-    assert list(dict.fromkeys(table["model"])) == list(simple_models.SIMPLE_MODELS)
+    assert list(dict.fromkeys(table["model"])) == list(SIMPLE_MODELS)
     target = dense(evaluation)[:, PLACES]
     for name, of in table.groupby("model"):
         predicted = models[name](evaluation.X, PLACES)

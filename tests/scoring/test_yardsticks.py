@@ -11,8 +11,9 @@ from datamix.ldvae import model
 from datamix.ldvae.grid import training_cells
 from datamix.scoring import reconstruction
 from datamix.scoring.held_out_molecules import ceilings, split_molecules
+from datamix.scoring.kinds import SIMPLE_MODELS
 from datamix.scoring.score import score_baseline
-from datamix.scoring.simple_models import SIMPLE_MODELS, fit_simple_models, score_predictions
+from datamix.scoring.simple_models import fit_simple_models, score_predictions
 from datamix.scoring.yardsticks import measure_yardsticks
 
 

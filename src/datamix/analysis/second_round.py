@@ -8,11 +8,11 @@ import pandas as pd
 from datamix.analysis import mixture_law
 from datamix.analysis.shapley import shapley_weights
 from datamix.corpora import shares as by_shares
-from datamix.project.files import read_json, write_json
+from datamix.project.files import write_json
 from datamix.project.layout import Layout
 from datamix.project.mixture_names import name_shares
 from datamix.project.profile import Profile
-from datamix.scoring.yardsticks import LDVAE
+from datamix.scoring.kinds import LDVAE
 
 EVERY_SET = "every set"
 """Stands for all evaluation sets, weighted alike; no set can be called so, since names have no spaces."""
@@ -91,13 +91,6 @@ def plan_second_round(layout: Layout) -> Path:
     tables = [s.astype(dict.fromkeys(("model", "mixture", "evaluation"), str)) for s in scores]
     write_json(layout.second_round, choose(medians_of(pd.concat(tables, ignore_index=True)), layout.profile))
     return layout.second_round
-
-
-def read_second_round(layout: Layout) -> dict[str, Any]:
-    """Read what `plan_second_round` wrote; doses are numbers."""
-    found = read_json(layout.second_round)
-    doses = {b: {int(dose): name for dose, name in of.items()} for b, of in found["dosed"].items()}
-    return found | {"dosed": doses}
 
 
 def _most_valuable(medians: pd.DataFrame, profile: Profile) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from datamix.project.files import replacing
 from datamix.project.layout import Layout
 from datamix.project.mixture_names import name_shares
 from datamix.project.profile import Profile
-from datamix.scoring.yardsticks import LDVAE
+from datamix.scoring.kinds import LDVAE
 
 Array = npt.NDArray[np.floating]
 _WORDS = ["evaluation", "mixture"]

@@ -8,12 +8,14 @@ nested: a mixture with more cells of a block has those that one with fewer has.
 import zlib
 from collections.abc import Iterable, Mapping
 from itertools import combinations, pairwise
+from typing import Any
 
 import numpy as np
 
 from datamix.corpora.corpus import n_cells
 from datamix.corpora.mixtures import Part
 from datamix.project.errors import DatamixError
+from datamix.project.files import read_json
 from datamix.project.layout import Layout
 from datamix.project.mixture_names import name_shares, read_shares
 from datamix.project.profile import Composition, Profile
@@ -100,6 +102,18 @@ def dose_mixtures(profile: Profile, block: str) -> dict[int, str]:
 def first_round(profile: Profile) -> list[str]:
     """List the mixtures that are trained first: coalitions, and mixtures of random shares."""
     return [*coalitions(profile), *random_mixtures(profile)]
+
+
+def read_second_round(layout: Layout) -> dict[str, Any]:
+    """Read which mixtures are trained second, and why; doses are numbers.
+
+    Returns
+    -------
+    `recommended`, `dosed` and `mixtures`, as `datamix.analysis.second_round.choose` returns them.
+    """
+    found = read_json(layout.second_round)
+    doses = {b: {int(dose): name for dose, name in of.items()} for b, of in found["dosed"].items()}
+    return found | {"dosed": doses}
 
 
 def shares_of(names: Iterable[str], profile: Profile) -> "np.ndarray":

@@ -4,7 +4,7 @@
     # jupyter:
     #   datamix:
     #     reads: [scores, corpora, config/paper.yaml]
-    #     needs: {baselines: 2, seeds: 2, groups: [cancer], gene_sets: true, geneformer: true}
+    #     needs: {baselines: 2, seeds: 2, groups: [cancer], gene_sets: true, geneformer: true, composition: true}
 
 Each of `reads` is a word of `READS`, or a pattern of files in the project's folder. What a notebook computes and draws
 with stands in its imports. Jupytext keeps the header in the `.ipynb`.

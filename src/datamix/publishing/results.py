@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 from anndata import AnnData
 
-from datamix.analysis.second_round import read_second_round
 from datamix.corpora.corpus import read_corpus, read_obs
 from datamix.corpora.genes import read_genes
 from datamix.corpora.mixtures import Mixture, mixtures_of
+from datamix.corpora.shares import read_second_round
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.files import read_json, sha256
 from datamix.project.layout import Layout

@@ -12,9 +12,9 @@ from datamix.ldvae.composition import TURNS, Turn, mixtures_of_turn
 from datamix.ldvae.grid import Say, training_cells
 from datamix.project.layout import Layout
 from datamix.project.tables import write_table
+from datamix.scoring.kinds import LDVAE
 from datamix.scoring.score import score_models
 from datamix.scoring.simple_models import fit_simple_models, score_predictions
-from datamix.scoring.yardsticks import LDVAE
 
 MODELS_TOGETHER = 32
 """Models held in memory at a time."""

@@ -25,6 +25,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from datamix.corpora.normalise import chunks, log_normalised, mean_profile
 from datamix.project.errors import DatamixError
+from datamix.scoring.kinds import SIMPLE_MODELS
 from datamix.scoring.reconstruction import CHUNK_CELLS, correlate, target_of
 
 Array = npt.NDArray[np.floating]
@@ -34,7 +35,6 @@ Predict = Callable[[sp.csr_matrix, Places], Array]
 
 COMPONENTS = 10
 """As many as the LDVAE has latent dimensions in the paper."""
-SIMPLE_MODELS = ("pca", "nmf", "nearest", "mean")
 
 
 def fit_simple_models(

@@ -12,16 +12,15 @@ from datamix.project.layout import Layout
 from datamix.project.tables import write_table
 from datamix.scoring import reconstruction
 from datamix.scoring.held_out_molecules import ceilings, split_molecules
+from datamix.scoring.kinds import LDVAE
 from datamix.scoring.simple_models import fit_simple_models, score_predictions
-
-LDVAE = "ldvae"
 
 
 def measure_yardsticks(layout: Layout, baseline: str, *, seed: int, say: Say = print) -> None:
     """Score simple models beside each LDVAE of a baseline and seed, on whole cells and on held-out molecules.
 
     Written is `scores/yardsticks/<baseline>-seed<seed>.parquet`, a row a (mixture, model, evaluation, cell):
-    `baseline`, `mixture`, `seed`, `model` (`ldvae`, or one of `datamix.scoring.simple_models.SIMPLE_MODELS`),
+    `baseline`, `mixture`, `seed`, `model` (`ldvae`, or one of `datamix.scoring.kinds.SIMPLE_MODELS`),
     `evaluation`, `cell`, `cell_type`, `donor`; `r`, `r2` of the whole cell, `r2_held_out` of one half of its molecules
     predicted from the other; and of the cell alone `reliability` and `ceiling` (`held_out_molecules.ceilings`).
 

@@ -149,16 +149,15 @@ save_panel(
 # %%
 points, accuracy = unseen_mixtures(scores, results.profile)
 drawn = draw(scores)
-if len(points):
-    panel = save_panel(
-        composition.predicted_and_found(points, results.profile),
-        "7c",
-        data=points,
-        alt="Median R² of mixtures that the law was not fitted to: predicted against found, one panel an evaluation set.",
-        caption="**Mixtures that the law has not seen**: median R², predicted and found (mean over seeds); dotted: identity.",
-        results=results,
-        made=made,
-    )
+save_panel(
+    composition.predicted_and_found(points, results.profile),
+    "7c",
+    data=points,
+    alt="Median R² of mixtures that the law was not fitted to: predicted against found, one panel an evaluation set.",
+    caption="**Mixtures that the law has not seen**: median R², predicted and found (mean over seeds); dotted: identity.",
+    results=results,
+    made=made,
+)
 
 # %% [markdown]
 # ```{panel} 7c
@@ -171,7 +170,7 @@ table = accuracy.assign(evaluation=[label(e) for e in accuracy["evaluation"]]).r
         "error_of_average": "error of the average", "seed_distance": "distance of two seeds",
     }
 )  # fmt: skip
-table.set_index("Evaluation set").style.format("{:.3f}").format("{:.0f}", subset=["mixtures"])
+table.set_index("Evaluation set").style.format("{:.3f}", na_rep="–").format("{:.0f}", subset=["mixtures"])
 
 # %% tags=["remove-cell"]
 better = int((accuracy["error"] < accuracy["error_of_average"]).sum())

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
+from datamix.analysis.published_numbers import published_doses
 from datamix.figures import composition
 from datamix.project.errors import DatamixError
 from datamix.project.profile import read_profile
@@ -80,6 +81,12 @@ def test_dose_curves(profile):
     table = table.assign(low=table["median"] - 0.05, high=table["median"] + 0.05)
     fig = redrawn(lambda t: composition.dose_curves(t, profile), table)
     assert {"TF atlas", "Blood cancer", "100", "Neurons"} <= texts(fig)
+
+
+def test_published_doses_are_drawn_as_they_were_published():
+    fig = redrawn(composition.published_doses, published_doses())
+    assert {"Neurons", "Kidney", "Heart", "standard sampling", "adaptive sampling"} <= texts(fig)
+    assert [len(ax.lines[0].get_xdata()) for ax in fig.axes] == [6, 6, 6]
 
 
 def test_yardsticks_show_the_models_that_are_there_and_the_ceiling(profile):

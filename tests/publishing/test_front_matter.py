@@ -63,6 +63,8 @@ def test_mixtures_by_shares_may_lack_coalitions_or_doses(layout):
     profile = layout.profile.model_copy(update={"composition": composed})
     needs = FrontMatter(needs=Needs(composition=True, doses=True))
     assert needs.unmet(profile) == "its mixtures by shares have no coalitions and it gives no set in doses"
+    few = profile.model_copy(update={"composition": Composition(cells=20, mixtures=2, doses=(5,))})
+    assert needs.unmet(few) == "fewer than 3 of its mixtures by shares are random"
     whole = profile.model_copy(update={"composition": Composition(cells=20, doses=(5,))})
     assert needs.unmet(whole) is None
     files = FrontMatter(reads=("composition", "yardsticks"), needs=Needs(doses=True)).files(Layout(layout.root, whole))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from datamix.analysis.second_round import EVERY_SET
@@ -95,10 +96,12 @@ def _mixture(advised: pd.DataFrame, accuracy: pd.DataFrame, profile: Profile) ->
     ends = f"{best['over_uniform']:+.3f} ({best['over_uniform_low']:+.3f} to {best['over_uniform_high']:+.3f})"
     certain = best["over_uniform_low"] > 0 or best["over_uniform_high"] < 0
     lines.append(f"  Against equal shares of all sets: {ends}" + ("." if certain else "; too uncertain to say."))
-    for row in accuracy.itertuples():
+    for row in accuracy.to_dict("records"):
+        seeds = row["seed_distance"]
+        beside = "" if np.isnan(seeds) else f"; two seeds of one mixture: {seeds:.3f}"
         lines.append(
-            f"  The law's mean error on mixtures that it had not seen: {row.error:.3f} (the average of the others: "
-            f"{row.error_of_average:.3f}; two seeds of one mixture: {row.seed_distance:.3f})."
+            f"  The law's mean error on mixtures that it had not seen: {row['error']:.3f} (the average of the others: "
+            f"{row['error_of_average']:.3f}{beside})."
         )
     return lines
 

@@ -203,6 +203,31 @@ def dose_curves(table: pd.DataFrame, profile: Profile) -> Figure:
     return fig
 
 
+def published_doses(table: pd.DataFrame) -> Figure:
+    """Draw a published dose–response, a panel an evaluation set.
+
+    Parameters
+    ----------
+    table
+        A row a (evaluation, sampling, dose): `r2`.
+
+    Returns
+    -------
+    The figure, 183 mm wide.
+    """
+    sets, samplings = table["evaluation"].unique(), table["sampling"].unique()
+    fig, axes = style.figure(width=style.WIDE, height=50, ncols=len(sets), sharey=True, squeeze=False)
+    for ax, evaluation in zip(axes[0], sets, strict=True):
+        for sampling, colour in zip(samplings, style.EIGHT, strict=False):
+            part = table[(table["evaluation"] == evaluation) & (table["sampling"] == sampling)]
+            ax.plot(part["dose"], part["r2"], "o-", color=colour, label=f"{sampling} sampling")
+        ax.set(xscale="log", title=str(evaluation).capitalize(), ylim=(0, 1))
+    axes[0, 0].set_ylabel("Mean R²")
+    axes[0, -1].legend(loc="upper right")
+    fig.supxlabel("Atlas cells among 100,000", fontsize=6)
+    return fig
+
+
 def yardsticks(table: pd.DataFrame, profile: Profile, *, measure: str, ceiling: str, label: str) -> Figure:
     """Draw every kind of model on every mixture, a panel an evaluation set, and the ceiling as a line.
 

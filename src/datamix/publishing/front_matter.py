@@ -44,6 +44,10 @@ READS: dict[str, Callable[[Layout], list[Path]]] = {
 """What a word stands for; what is read out of latent spaces, of genes and of types held out is the first baseline's."""
 
 
+FEWEST_MIXTURES = 3
+"""Of random shares, to judge a law of mixtures by."""
+
+
 class Needs(Settings):
     """What a profile must have."""
 
@@ -91,6 +95,8 @@ class FrontMatter(Settings):
         elif profile.composition is not None:
             if needs.composition and not profile.composition.coalitions:
                 lacking.append("its mixtures by shares have no coalitions")
+            if needs.composition and profile.composition.mixtures < FEWEST_MIXTURES:
+                lacking.append(f"fewer than {FEWEST_MIXTURES} of its mixtures by shares are random")
             if needs.doses and not profile.composition.doses:
                 lacking.append("it gives no set in doses")
         return " and ".join(lacking) or None

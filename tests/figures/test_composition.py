@@ -72,7 +72,8 @@ def test_recommended_mixtures_are_named_by_their_shares(profile):
     table = pd.DataFrame(rows, columns=["asked", "kind"])
     table = table.assign(mixture="blood=30+tf_atlas=90", found=0.4, low=0.3, high=0.5, predicted=0.45)
     fig = redrawn(lambda t: composition.recommended(t, profile), table)
-    assert {"Neurons", "All evaluation sets alike", "Recommended: 75 % TF atlas, 25 % Blood"} <= texts(fig)
+    words = {"Neurons", "All evaluation sets alike", "Recommended: 75 % TF atlas, 25 % Blood", "Equal shares"}
+    assert words <= texts(fig)
 
 
 def test_dose_curves(profile):

@@ -23,7 +23,7 @@ from datamix.scoring import composition, reconstruction
 from datamix.scoring.simple_models import fit_simple_models, score_predictions
 
 SETTINGS = {
-    "cells": 60, "mixtures": 3, "doses": [7], "dosed": ["other"], "seeds": [0, 1], "max_epochs": 2, "batch_size": 32,
+    "cells": 60, "mixtures": 3, "doses": [10, 25, 7], "dosed": ["other"], "seeds": [0, 1], "max_epochs": 2, "batch_size": 32,
 }  # fmt: skip
 
 
@@ -55,7 +55,9 @@ def run(layout):
 def test_every_mixture_is_scored_once_a_seed_and_model(layout, run):
     scores = pd.read_parquet(layout.composition_scores)
     plan = read_second_round(layout)
-    assert plan["dosed"] == {"other": {0: "blood=60", 7: "blood=53+other=7"}}
+    assert list(plan["dosed"]["other"].items()) == [
+        (0, "blood=60"), (7, "blood=53+other=7"), (10, "blood=50+other=10"), (25, "blood=35+other=25"),
+    ]  # fmt: skip
     assert "blood=53+other=7" in plan["mixtures"]
     wanted = {*first_round(layout.profile), *plan["mixtures"]}
     assert set(scores["mixture"]) == wanted

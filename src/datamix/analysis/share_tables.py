@@ -107,7 +107,8 @@ def recommended(scores: pd.DataFrame, plan: Mapping[str, Any], profile: Profile,
     known = set(medians.index.get_level_values("mixture"))
     singles = [name for name in (name_shares({block: cells}) for block in blocks) if name in known]
     rows = []
-    for asked, mixture in plan["recommended"].items():
+    for asked in (name for name in (*profile.evaluations, EVERY_SET) if name in plan["recommended"]):
+        mixture = plan["recommended"][asked]
         sets = list(profile.evaluations) if asked == EVERY_SET else [asked]
 
         def value(name: str, sets: list[str] = sets) -> tuple[float, Array]:
@@ -143,7 +144,8 @@ def dose_response(plan: Mapping[str, Any], profile: Profile, *, drawn: Medians) 
     A row a (block, evaluation, dose): `mixture`, `median`, `low`, `high`; `gain`, `gain_low`, `gain_high` over no dose.
     """
     rows = []
-    for block, doses in plan["dosed"].items():
+    for block in (name for name in profile.blocks if name in plan["dosed"]):
+        doses = plan["dosed"][block]
         for evaluation in profile.evaluations:
             at = drawn.keys.get_indexer(pd.MultiIndex.from_product([[evaluation], list(doses.values())]))
             measured, draws = drawn.measured[at], drawn.drawn[:, at]

@@ -112,7 +112,7 @@ def read_second_round(layout: Layout) -> dict[str, Any]:
     `recommended`, `dosed` and `mixtures`, as `datamix.analysis.second_round.choose` returns them.
     """
     found = read_json(layout.second_round)
-    doses = {b: {int(dose): name for dose, name in of.items()} for b, of in found["dosed"].items()}
+    doses = {b: {d: of[str(d)] for d in sorted(map(int, of))} for b, of in found["dosed"].items()}
     return found | {"dosed": doses}
 
 

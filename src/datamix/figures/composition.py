@@ -1,6 +1,7 @@
 """Drawings of mixtures by shares (Figures 7 and 8), and of the yardsticks beside every R² (Figure S9)."""
 
 from textwrap import fill
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,7 +70,10 @@ def value_maps(table: pd.DataFrame, profile: Profile, *, titles: dict[str, str])
         shade = (values - values.min()) / spread
         sns.heatmap(shade, cmap=style.SEQUENTIAL, vmin=0, vmax=1, cbar=False, linewidths=0.8, ax=ax)
         for (i, j), value in np.ndenumerate(values.to_numpy()):
-            words = f"{value:.3f}\n{low.to_numpy()[i, j]:.3f} to {high.to_numpy()[i, j]:.3f}".replace("-", "−")
+            ends = float(low.to_numpy()[i, j]), float(high.to_numpy()[i, j])
+            # Adding 0 makes of −0.000 a 0.000.
+            printed = [f"{round(number, 3) + 0:.3f}".replace("-", "−") for number in (float(value), *ends)]
+            words = f"{printed[0]}\n{printed[1]} to {printed[2]}"
             dark = shade.to_numpy()[i, j] < 0.55
             ax.text(j + 0.5, i + 0.5, words, ha="center", va="center", fontsize=5, color="white" if dark else "black")
         ax.set(xlabel="", ylabel="", title=title)
@@ -106,7 +110,7 @@ def interactions(table: pd.DataFrame, profile: Profile) -> Figure:
         ax.tick_params(axis="x", labelrotation=45)
     names = [f"{block_label(one, profile)} – {block_label(other, profile)}" for one, other in pairs]
     axes[0, 0].set_yticks(range(len(pairs)), names)
-    axes[0, 0].invert_yaxis()
+    axes[0, 0].set_ylim(len(pairs) - 0.5, -0.5)
     fig.supxlabel("Interaction, R²", fontsize=6)
     return fig
 
@@ -160,7 +164,7 @@ def recommended(table: pd.DataFrame, profile: Profile) -> Figure:
         ax.plot(part["predicted"], y, "x", color="#D55E00")
         for i, row in part.iterrows():
             ax.plot(row["found"], i, KINDS[row["kind"]][1], color="black")
-        words = [f"{KINDS[r.kind][0]}: {fill(shares_label(r.mixture, profile), 60)}" for r in part.itertuples()]
+        words = [_described(row, profile) for row in part.itertuples()]
         ax.set_yticks(y, words, fontsize=5)
         ax.set_ylim(len(part) - 0.5, -0.5)
         label = evaluation_label(name, profile=profile) if name in profile.evaluations else "All evaluation sets alike"
@@ -169,6 +173,12 @@ def recommended(table: pd.DataFrame, profile: Profile) -> Figure:
     handles = [Line2D([], [], color="black", marker="o"), Line2D([], [], color="#D55E00", marker="x", linestyle="")]
     fig.legend(handles, ["found, 95 % interval", "predicted by the law"], loc="outside upper right", ncols=2)
     return fig
+
+
+def _described(row: Any, profile: Profile) -> str:
+    kind = KINDS[row.kind][0]
+    # What equal shares are needs no percentages.
+    return kind if row.kind == "uniform" else f"{kind}: {fill(shares_label(row.mixture, profile), 60)}"
 
 
 def dose_curves(table: pd.DataFrame, profile: Profile) -> Figure:

@@ -23,7 +23,8 @@ from datamix.scoring import composition, reconstruction
 from datamix.scoring.simple_models import fit_simple_models, score_predictions
 
 SETTINGS = {
-    "cells": 60, "mixtures": 3, "doses": [10, 25, 7], "dosed": ["other"], "seeds": [0, 1], "max_epochs": 2, "batch_size": 32,
+    "cells": 60, "mixtures": 3, "doses": [10, 25, 7], "dosed": ["other"], "seeds": [0, 1], "max_epochs": 2,
+    "batch_size": 32,
 }  # fmt: skip
 
 

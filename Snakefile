@@ -239,37 +239,23 @@ rule yardsticks:
         "{PYTHON:q} -m datamix yardsticks {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
 
 
-rule composition_train:
-    """All mixtures by shares of a round with one seed; models that nothing has changed for are kept."""
+rule composition:
+    """All mixtures by shares of a round with one seed, trained and scored in one process."""
     input:
         layout.genes,
-        corpora(profile.datasets),  # those for evaluation for the leakage guard
+        corpora(profile.datasets),
         lambda w: [layout.second_round] if w.turn == "second" else [],
     output:
         layout.composition_models("{turn}", "{seed}"),
+        layout.composition_scores_of("{turn}", "{seed}"),
     params:
-        code=lambda w: steps.code("train_composition"),
-        settings=lambda w: steps.settings("train_composition", profile),
+        code=lambda w: steps.code("run_composition"),
+        settings=lambda w: steps.settings("run_composition", profile),
         sources=lambda w: steps.sources(profile, manifest),
     resources:
         **needed("train"),
     shell:
-        "{PYTHON:q} -m datamix composition train {wildcards.turn} --seed {wildcards.seed} --profile {NAME}"
-
-
-rule composition_score:
-    input:
-        rules.composition_train.output,
-        corpora(profile.datasets),
-    output:
-        layout.composition_scores_of("{turn}", "{seed}"),
-    params:
-        code=lambda w: steps.code("score_composition"),
-        settings=lambda w: steps.settings("score_composition", profile),
-    resources:
-        **needed("score"),
-    shell:
-        "{PYTHON:q} -m datamix composition score {wildcards.turn} --seed {wildcards.seed} --profile {NAME}"
+        "{PYTHON:q} -m datamix composition run {wildcards.turn} --seed {wildcards.seed} --profile {NAME}"
 
 
 rule composition_plan:

@@ -28,7 +28,7 @@
 profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
 
 # %%
-from datamix.analysis.share_tables import draw, of_model, rank_agreement, recommended, unseen_mixtures
+from datamix.analysis.share_tables import draw, rank_agreement, recommended, unseen_mixtures
 from datamix.analysis.shapley import attribute
 from datamix.corpora.shares import coalitions
 from datamix.figures import composition
@@ -61,7 +61,8 @@ def label(evaluation):
 # Below it stands what each set gives alone.
 
 # %%
-attributed = attribute(of_model(scores), coalitions(results.profile), blocks=results.profile.blocks)
+drawn = draw(scores)
+attributed = attribute(drawn, coalitions(results.profile), blocks=results.profile.blocks)
 maps = attributed[attributed["quantity"].isin(["shapley", "alone", "left_out"])].drop(columns="other")
 save_panel(
     composition.value_maps(
@@ -148,7 +149,6 @@ save_panel(
 
 # %%
 points, accuracy = unseen_mixtures(scores, results.profile)
-drawn = draw(scores)
 save_panel(
     composition.predicted_and_found(points, results.profile),
     "7c",

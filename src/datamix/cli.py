@@ -259,25 +259,18 @@ def yardsticks(baseline: str, seed: Seed, profile: ProfileName = "demo") -> None
     measure_yardsticks(Layout.of(profile), baseline, seed=seed, say=typer.echo)
 
 
-@composition.command(name="train")
-def train_composition(turn: Round, seed: Seed, profile: ProfileName = "demo") -> None:
-    """Train the mixtures by shares of a round with one seed; models that are finished are kept."""
+@composition.command(name="run")
+def run_composition(turn: Round, seed: Seed, profile: ProfileName = "demo") -> None:
+    """Train the mixtures by shares of a round with one seed, and score them; models that are finished are kept."""
     from datamix.ldvae.composition import train_turn
     from datamix.project.layout import Layout
     from datamix.project.locks import one_at_a_time
-
-    layout = Layout.of(profile)
-    with one_at_a_time(layout.lock(f"train-composition-{turn}-seed{seed}"), say=typer.echo):
-        train_turn(layout, turn, seed=seed, say=typer.echo)
-
-
-@composition.command(name="score")
-def score_composition(turn: Round, seed: Seed, profile: ProfileName = "demo") -> None:
-    """Score the mixtures by shares of a round and seed on every evaluation set."""
-    from datamix.project.layout import Layout
     from datamix.scoring.composition import score_turn
 
-    score_turn(Layout.of(profile), turn, seed=seed, say=typer.echo)
+    layout = Layout.of(profile)
+    with one_at_a_time(layout.lock(f"composition-{turn}-seed{seed}"), say=typer.echo):
+        train_turn(layout, turn, seed=seed, say=typer.echo)
+        score_turn(layout, turn, seed=seed, say=typer.echo)
 
 
 @composition.command(name="plan")

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from datamix.analysis.bootstrap import draw_medians
 from datamix.analysis.shapley import (
     all_coalitions,
     attribute,
@@ -31,6 +32,10 @@ def scores_of(worth, *, blocks=BLOCKS, seeds=2, cells=30, noise=0.02, evaluation
                 r2 = worth(coalition) + shared + rng.normal(0, noise)
                 tables.append(about.assign(evaluation=evaluation, mixture=name, seed=seed, r2=r2))
     return pd.concat(tables, ignore_index=True), names
+
+
+def drawn(scores, *, resamples, seed=0):
+    return draw_medians(scores.assign(part=scores["evaluation"]), resamples=resamples, seed=seed)
 
 
 def test_values_are_the_mean_gain_over_all_orders():
@@ -72,7 +77,7 @@ def test_values_add_up_to_the_worth_of_everything(k):
 
 def test_attribution_adds_up_in_every_evaluation_set():
     scores, coalitions = scores_of(lambda c: 0.2 + 0.1 * len(c) ** 0.5, evaluations=("a", "b"))
-    table = attribute(scores, coalitions, blocks=BLOCKS, resamples=50)
+    table = attribute(drawn(scores, resamples=50), coalitions, blocks=BLOCKS)
     for name in ("a", "b"):
         of = table[table["evaluation"] == name].set_index("quantity")
         assert of.loc["shapley", "value"].sum() == pytest.approx(of.loc["all", "value"], abs=1e-12)
@@ -93,7 +98,7 @@ def test_attribution_adds_up_in_every_evaluation_set():
 def test_two_equal_blocks_are_worth_the_same_and_bring_the_same():
     """Marrow and cancer hold the same: either will do, both are no more than one."""
     scores, coalitions = scores_of(lambda c: 0.1 * ("blood" in c) + 0.3 * bool({"marrow", "cancer"} & c), noise=1e-9)
-    table = attribute(scores, coalitions, blocks=BLOCKS, resamples=20)
+    table = attribute(drawn(scores, resamples=20), coalitions, blocks=BLOCKS)
     offset = scores[scores["mixture"] == "screen"]["r2"].median()  # what any coalition has, over none
     values = matrix(table, "shapley")["a"]
     assert values["marrow"] == pytest.approx(values["cancer"], abs=1e-6)
@@ -113,7 +118,7 @@ def test_a_block_of_nothing_has_an_interval_that_holds_nothing():
         luck = {(c, s): rng.normal(0, 0.02) for c in all_coalitions(BLOCKS) for s in range(2)}
         scores, coalitions = scores_of(lambda c: 0.1 * len(c - {"screen"}), noise=0)
         scores["r2"] += [luck[coalitions[m], s] for m, s in zip(scores["mixture"], scores["seed"], strict=True)]
-        table = attribute(scores, coalitions, blocks=BLOCKS, resamples=200, seed=i)
+        table = attribute(drawn(scores, resamples=200, seed=i), coalitions, blocks=BLOCKS)
         row = table[(table["quantity"] == "left_out") & (table["block"] == "screen")].iloc[0]
         empty += bool(row["low"] <= 0 <= row["high"])
     assert empty >= 16  # of 20 at 95 %: fewer than 16 come once in 400
@@ -123,7 +128,7 @@ def test_a_missing_coalition_is_named():
     scores, coalitions = scores_of(len)
     lacking = scores[scores["mixture"] != "marrow+screen"]
     with pytest.raises(DatamixError, match="none of marrow \\+ screen"):
-        attribute(lacking, coalitions, blocks=BLOCKS, resamples=5)
+        attribute(drawn(lacking, resamples=5), coalitions, blocks=BLOCKS)
 
 
 def test_weights_without_a_block():

@@ -58,7 +58,7 @@ def test_pca_is_that_of_scikit_learn(cells, models):
 
 def test_nmf_is_that_of_scikit_learn(cells, models):
     training, evaluation = cells
-    nmf = NMF(5, init="nndsvda", random_state=0, max_iter=200)
+    nmf = NMF(5, init="nndsvda", random_state=0, max_iter=simple_models.NMF_ROUNDS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         nmf.fit(dense(training))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from datamix.analysis.second_round import EVERY_SET
 from datamix.analysis.shapley import attribute
-from datamix.analysis.share_tables import draw, of_model, recommended, unseen_mixtures
+from datamix.analysis.share_tables import draw, recommended, unseen_mixtures
 from datamix.corpora.shares import coalitions, composition_of
 from datamix.project.errors import DatamixError
 from datamix.project.mixture_names import read_shares
@@ -48,10 +48,11 @@ def advise(
         msg = f"Profile {profile.name} has no coalitions, on which advice rests."
         raise DatamixError(msg, fix=f"set `composition.coalitions: true` in config/{profile.name}.yaml")
     sets = [on] if on else list(profile.evaluations)
-    values = attribute(of_model(scores), coalitions(profile), blocks=profile.blocks, resamples=resamples)
+    drawn = draw(scores, resamples=resamples)
+    values = attribute(drawn, coalitions(profile), blocks=profile.blocks)
     values = values[values["quantity"] == "shapley"]
     _, accuracy = unseen_mixtures(scores, profile)
-    advised = recommended(scores, plan, profile, drawn=draw(scores, resamples=resamples))
+    advised = recommended(scores, plan, profile, drawn=drawn)
     lines = [
         f"Profile {profile.name}: {scores['mixture'].nunique()} mixtures of {settings.cells:,} cells each, "
         f"{len(settings.seeds)} seeds, {settings.max_epochs} epochs. "

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from datamix.analysis.bootstrap import draw_medians, interval, simultaneous
+from datamix.analysis.bootstrap import Medians, interval, simultaneous
 from datamix.project.errors import DatamixError
 
 Array = npt.NDArray[np.floating]
@@ -97,31 +97,18 @@ def left_out_weights(blocks: Sequence[str]) -> pd.DataFrame:
     return _table(rows, blocks)
 
 
-def attribute(
-    scores: pd.DataFrame,
-    coalitions: Mapping[str, Coalition],
-    *,
-    blocks: Sequence[str],
-    measure: str = "r2",
-    resamples: int = 1000,
-    seed: int = 0,
-) -> pd.DataFrame:
+def attribute(medians: Medians, coalitions: Mapping[str, Coalition], *, blocks: Sequence[str]) -> pd.DataFrame:
     """Attribute the score on each evaluation set to the blocks that models were trained on.
 
     Parameters
     ----------
-    scores
-        A row a (mixture, seed, evaluation, cell), with `cell_type`, `donor` and the measure. Other mixtures that are
-        trained alike may be among them: their seeds say how much trainings differ.
+    medians
+        Of all coalitions on all evaluation sets (the parts), drawn anew by `datamix.analysis.bootstrap.draw_medians`:
+        all coalitions share a draw of cells. A coalition's worth is its median, averaged over seeds.
     coalitions
         Mixture → its blocks, for all 2^k − 1 coalitions.
     blocks
         In the order of the result.
-    measure
-        The column whose median over cells, averaged over seeds, is a coalition's worth.
-    resamples, seed
-        Of the bootstrap (`datamix.analysis.bootstrap`): all coalitions share a draw of cells, and trainings scatter
-        alike.
 
     Returns
     -------
@@ -137,10 +124,7 @@ def attribute(
     """
     wanted = all_coalitions(blocks)
     mixture_of = {coalition: name for name, coalition in coalitions.items()}
-    sets = list(dict.fromkeys(scores["evaluation"].astype(str)))
-    medians = draw_medians(
-        scores.assign(part=scores["evaluation"].astype(str)), measure=measure, resamples=resamples, seed=seed
-    )
+    sets = list(dict.fromkeys(medians.keys.get_level_values("part")))
     keys = pd.MultiIndex.from_product([sets, [mixture_of.get(c, "") for c in wanted]])
     at = medians.keys.get_indexer(keys)
     if (at < 0).any():

@@ -30,7 +30,7 @@ from datamix.publishing.values import Values
 
 COMMANDS = (
     "genes", "gene_sets", "train", "score", "read_out", "hold_out", "collect_scores", "yardsticks",
-    "train_composition", "score_composition", "plan_composition",
+    "run_composition", "plan_composition",
 )  # fmt: skip
 """The commands whose results the notebooks read."""
 

@@ -30,6 +30,9 @@ from datamix.scoring.reconstruction import CHUNK_CELLS, correlate, target_of
 
 Array = npt.NDArray[np.floating]
 Places = npt.NDArray[np.integer]
+NMF_ROUNDS = 60
+"""After so many, its error on the demo's cells is within one per cent of that after scikit-learn's 200."""
+
 Predict = Callable[[sp.csr_matrix, Places], Array]
 """From raw counts (n_cells, n_genes) and the positions of some genes to log1p counts per 10,000 of these, dense."""
 
@@ -100,9 +103,12 @@ def _nearest(cells: sp.csr_matrix, axes: Array) -> Predict:
 
 def _nmf(cells: sp.csr_matrix, components: int, *, seed: int) -> Predict:
     with warnings.catch_warnings():
-        # scikit-learn's 200 rounds are kept to, as a user of its defaults would.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        parts = NMF(components, init="nndsvda", random_state=seed).fit(cells).components_.astype(np.float64)
+        parts = (
+            NMF(components, init="nndsvda", max_iter=NMF_ROUNDS, random_state=seed)
+            .fit(cells)
+            .components_.astype(np.float64)
+        )
     # A part that nothing is left for has no weight in any cell.
     parts = parts[parts.sum(axis=1) > 0]
     root = cholesky(parts @ parts.T + 1e-10 * np.eye(len(parts)) * (parts**2).sum(axis=1).max(), lower=False)

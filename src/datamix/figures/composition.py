@@ -156,7 +156,7 @@ def recommended(table: pd.DataFrame, profile: Profile) -> Figure:
     The figure, 183 mm wide: points and lines are found, with 95 % interval; crosses are predicted.
     """
     asked = table["asked"].unique()
-    fig, axes = style.figure(width=style.WIDE, height=12 + 15 * len(asked), nrows=len(asked), squeeze=False)
+    fig, axes = style.figure(width=style.WIDE, height=12 + 18 * len(asked), nrows=len(asked), squeeze=False)
     for ax, name in zip(axes[:, 0], asked, strict=True):
         part = table[table["asked"] == name].reset_index(drop=True)
         y = np.arange(len(part))

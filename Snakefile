@@ -39,6 +39,7 @@ profile = layout.profile
 manifest = read_manifest(Path(), profile)
 
 NOTEBOOKS = list_notebooks(Path())
+composition_seeds = profile.composition.seeds if profile.composition else ()
 PYTHON = sys.executable
 BOOK = sorted(str(p) for p in Path("book").rglob("*") if p.is_file() and "__pycache__" not in p.parts)
 
@@ -80,6 +81,7 @@ wildcard_constraints:
     baseline="[A-Za-z0-9_]+",
     seed="[0-9]+",
     mixture="[A-Za-z0-9_+]+",
+    turn="first|second",
 
 
 rule book:
@@ -217,6 +219,74 @@ rule scores:
         **needed("scores"),
     shell:
         "{PYTHON:q} -m datamix collect-scores --profile {NAME}"
+
+
+rule yardsticks:
+    """Simple models, held-out molecules and ceilings beside the scores of one baseline and seed."""
+    input:
+        rules.score.output,
+        models,
+        layout.genes,
+        corpora(profile.datasets),
+    output:
+        layout.yardsticks_of("{baseline}", "{seed}"),
+    params:
+        code=lambda w: steps.code("yardsticks"),
+        settings=lambda w: steps.settings("yardsticks", profile),
+    resources:
+        **needed("score"),
+    shell:
+        "{PYTHON:q} -m datamix yardsticks {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
+
+
+rule composition:
+    """All mixtures by shares of a round with one seed, trained and scored in one process."""
+    input:
+        layout.genes,
+        corpora(profile.datasets),
+        lambda w: [layout.second_round] if w.turn == "second" else [],
+    output:
+        layout.composition_models("{turn}", "{seed}"),
+        layout.composition_scores_of("{turn}", "{seed}"),
+    params:
+        code=lambda w: steps.code("run_composition"),
+        settings=lambda w: steps.settings("run_composition", profile),
+        sources=lambda w: steps.sources(profile, manifest),
+    resources:
+        **needed("train"),
+    shell:
+        "{PYTHON:q} -m datamix composition run {wildcards.turn} --seed {wildcards.seed} --profile {NAME}"
+
+
+rule composition_plan:
+    """What the first round recommends."""
+    input:
+        [layout.composition_scores_of("first", seed) for seed in composition_seeds],
+    output:
+        layout.second_round,
+    params:
+        code=lambda w: steps.code("plan_composition"),
+        settings=lambda w: steps.settings("plan_composition", profile),
+    resources:
+        **needed("scores"),
+    shell:
+        "{PYTHON:q} -m datamix composition plan --profile {NAME}"
+
+
+rule composition_scores:
+    input:
+        layout.second_round,
+        [layout.composition_scores_of(turn, seed) for turn in ("first", "second") for seed in composition_seeds],
+    output:
+        layout.composition_scores,
+        layout.mixtures_by_shares,
+    params:
+        code=lambda w: steps.code("collect_composition"),
+        settings=lambda w: steps.settings("collect_composition", profile),
+    resources:
+        **needed("scores"),
+    shell:
+        "{PYTHON:q} -m datamix composition collect --profile {NAME}"
 
 
 rule geneformer:

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -63,9 +63,12 @@ data = typer.Typer(no_args_is_help=True, help="The files of the datasets: check,
 app.add_typer(data, name="data")
 geneformer = typer.Typer(no_args_is_help=True, help="The second model family: one mixture at a time.")
 app.add_typer(geneformer, name="geneformer")
+composition = typer.Typer(no_args_is_help=True, help="Mixtures by shares: what each training set is worth.")
+app.add_typer(composition, name="composition")
 
 ProfileName = Annotated[str, typer.Option("--profile", help="demo, mini, paper, or another file of config/.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seeds the draws, the training and the posterior sample.")]
+Round = Annotated[Literal["first", "second"], typer.Argument(metavar="first|second")]
 
 
 def main() -> None:
@@ -314,6 +317,72 @@ def collect_scores(profile: ProfileName = "demo") -> None:
 
     layout = Layout.of(profile)
     typer.echo(f"{collect(layout).relative_to(layout.root)}")
+
+
+@app.command()
+def yardsticks(baseline: str, seed: Seed, profile: ProfileName = "demo") -> None:
+    """Score simple models beside each model of a baseline and seed, and everything on held-out molecules."""
+    from datamix.project.layout import Layout
+    from datamix.scoring.yardsticks import measure_yardsticks
+
+    measure_yardsticks(Layout.of(profile), baseline, seed=seed, say=typer.echo)
+
+
+@composition.command(name="run")
+def run_composition(turn: Round, seed: Seed, profile: ProfileName = "demo") -> None:
+    """Train the mixtures by shares of a round with one seed, and score them; models that are finished are kept."""
+    from datamix.ldvae.composition import train_turn
+    from datamix.project.layout import Layout
+    from datamix.project.locks import one_at_a_time
+    from datamix.scoring.composition import score_turn
+
+    layout = Layout.of(profile)
+    with one_at_a_time(layout.lock(f"composition-{turn}-seed{seed}"), say=typer.echo):
+        train_turn(layout, turn, seed=seed, say=typer.echo)
+        score_turn(layout, turn, seed=seed, say=typer.echo)
+
+
+@composition.command(name="plan")
+def plan_composition(profile: ProfileName = "demo") -> None:
+    """Choose the mixtures of the second round: what the law of mixtures recommends, and blocks in doses."""
+    from datamix.analysis.second_round import plan_second_round
+    from datamix.project.layout import Layout
+
+    layout = Layout.of(profile)
+    typer.echo(f"{plan_second_round(layout).relative_to(layout.root)}")
+
+
+@composition.command(name="collect")
+def collect_composition(profile: ProfileName = "demo") -> None:
+    """Put the scores of all mixtures by shares into one table, and shares and medians into another."""
+    from datamix.analysis.share_tables import write_mixtures
+    from datamix.project.layout import Layout
+    from datamix.scoring.composition import collect_composition as collect
+
+    layout = Layout.of(profile)
+    for path in (collect(layout), write_mixtures(layout)):
+        typer.echo(f"{path.relative_to(layout.root)}")
+
+
+@app.command(name="advise")
+def advise_data(
+    profile: ProfileName = "demo",
+    on: Annotated[str | None, typer.Option("--on", help="An evaluation set of the profile; nothing: all.")] = None,
+) -> None:
+    """Say which training sets are worth most, and what to mix, as the mixtures by shares have it."""
+    import pandas as pd
+
+    from datamix.analysis.advice import advise
+    from datamix.corpora.shares import composition_of, read_second_round
+    from datamix.project.layout import Layout
+
+    layout = Layout.of(profile)
+    composition_of(layout.profile)
+    if not layout.composition_scores.is_file():
+        msg = f"{layout.composition_scores} does not exist."
+        raise DatamixError(msg, fix=f"make figure FIG=fig7 PROFILE={profile}")
+    scores = pd.read_parquet(layout.composition_scores)
+    typer.echo("\n".join(advise(scores, read_second_round(layout), layout.profile, on=on)))
 
 
 @geneformer.command(name="tokenize")

@@ -28,6 +28,17 @@ def test_every_published_number_is_there_once(published):
     assert published["number"].is_unique
     assert published["number"].str.startswith("r2.").sum() == 50
     assert published["number"].str.startswith("cells.").sum() == 5
+    assert published["number"].str.startswith("dose.").sum() == 36
+
+
+def test_points_of_another_model_have_no_counterpart(published):
+    table = ledger_of(
+        "paper", published, r2={("neurons", "blood"): 0.5}, cells=dict.fromkeys(read_profile("paper").datasets, 1)
+    )
+    doses = table[table.index.str.startswith("dose.")]
+    assert set(doses["verdict"]) == {"not computable here"}
+    assert doses.loc["dose.neurons.standard.1000", "published"] == 0.55
+    assert doses["why"].str.contains("another model").all()
 
 
 @pytest.mark.parametrize("name", ["demo", "mini"])

@@ -3,7 +3,7 @@ from small_project import cells, write_project
 
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.layout import Layout
-from datamix.project.profile import project_root, read_profile
+from datamix.project.profile import Composition, project_root, read_profile
 from datamix.publishing.front_matter import FrontMatter, Needs, read_front_matter
 from datamix.publishing.site import list_notebooks
 
@@ -46,6 +46,7 @@ def test_a_notebook_without_a_header_may_read_the_common_files(layout, tmp_path)
         (Needs(seeds=3), "it has 2 seeds, not 3"),
         (Needs(groups=("cancer",)), "none of its evaluation sets is of the group “cancer”"),
         (Needs(geneformer=True), "it does not train Geneformer"),
+        (Needs(composition=True, doses=True), "it has no mixtures by shares"),
         (Needs(baselines=2, seeds=3), "it has one baseline, not 2 and it has 2 seeds, not 3"),
     ],
 )
@@ -55,6 +56,24 @@ def test_a_need_that_is_not_met_is_said_and_nothing_is_made_for_it(layout, needs
     with pytest.raises(NotInProfileError, match=rf"Not in this profile, because {why} \(profile tiny\)\."):
         front.require(layout.profile)
     FrontMatter().require(layout.profile)
+
+
+def test_mixtures_by_shares_may_lack_coalitions_or_doses(layout):
+    composed = Composition(cells=20, coalitions=False)
+    profile = layout.profile.model_copy(update={"composition": composed})
+    needs = FrontMatter(needs=Needs(composition=True, doses=True))
+    assert needs.unmet(profile) == "its mixtures by shares have no coalitions and it gives no set in doses"
+    few = profile.model_copy(update={"composition": Composition(cells=20, mixtures=2, doses=(5,))})
+    assert needs.unmet(few) == "fewer than 3 of its mixtures by shares are random"
+    whole = profile.model_copy(update={"composition": Composition(cells=20, doses=(5,))})
+    assert needs.unmet(whole) is None
+    files = FrontMatter(reads=("composition", "yardsticks"), needs=Needs(doses=True)).files(Layout(layout.root, whole))
+    assert [path.name for path in files] == [
+        "scores.parquet",
+        "second_round.json",
+        "blood-seed0.parquet",
+        "blood-seed1.parquet",
+    ]
 
 
 def test_real_cells_have_gene_sets_only_where_the_profile_names_some(layout):

@@ -127,6 +127,19 @@ def test_samples_depend_on_the_seed_and_neither_on_chunks_nor_on_company(models,
     assert not np.allclose(other["r"], expected, atol=1e-3)
 
 
+def test_predictions_can_be_compared_with_other_counts_of_the_same_cells(models, evaluation):
+    own = reconstruction.score(models, evaluation, n_top_genes=TOP, seed=7)
+    shuffled = evaluation[:, evaluation.var_names[::-1]].copy()
+    same = reconstruction.score(models, evaluation, n_top_genes=TOP, compared_with=shuffled, seed=7)
+    pd.testing.assert_frame_equal(own, same)
+    # Shown nothing of what it is compared with, a model scores less.
+    other = simulate(9, 90, GENES)
+    assert (
+        reconstruction.score(models, evaluation, n_top_genes=TOP, compared_with=other, seed=7)["r2"].mean()
+        < own["r2"].mean()
+    )
+
+
 @pytest.mark.parametrize(("seed", "n_top"), [(2, 60), (3, 10), (4, 299), (5, 1000)])
 def test_variable_genes_are_those_of_scanpy(seed, n_top):
     adata = simulate(seed, 150, GENES)

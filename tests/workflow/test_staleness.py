@@ -88,14 +88,17 @@ def notebooks(*names):
 
 TRAIN, SCORE = of("train"), of("score") | {"scores"}
 READ_OUT, HOLD_OUT = of("read_out", baselines=["blood"]), of("hold_out", baselines=["blood"])
+YARDSTICKS = of("yardsticks", baselines=["blood"]) | {"notebook figS9", "book"}
 GENEFORMER = {f"geneformer blood 0 {m}" for m in ("blood", "perturb_seq", "blood+blood", "blood+perturb_seq")}
 GENEFORMER |= {"geneformer_scores"}
 # Of the scores: pages that read them. Figures 4 and S5 need what this profile lacks, or read no models.
 WITH_SCORES = notebooks("fig2", "claims", "figS2", "figS4", "figS6", "geneformer", "ledger")
 WITH_MODELS = WITH_SCORES | notebooks("fig3", "training")
 WITH_CORPORA = WITH_MODELS | notebooks("datasets", "protocols")
-FROM_TRAINING = TRAIN | SCORE | READ_OUT | HOLD_OUT | WITH_MODELS
-EVERY_PAGE = WITH_CORPORA | notebooks("framework", "fig4", "real_cells", "speed")
+FROM_SCORES = SCORE | YARDSTICKS | WITH_SCORES
+FROM_TRAINING = TRAIN | SCORE | READ_OUT | HOLD_OUT | YARDSTICKS | WITH_MODELS
+# Figures 7 and 8 need mixtures by shares, which this profile lacks.
+EVERY_PAGE = WITH_CORPORA | notebooks("framework", "fig4", "real_cells", "speed", "fig7", "fig8", "figS9")
 
 
 def test_words_make_no_corpus_and_no_model_again(edited):
@@ -131,7 +134,12 @@ def test_code_that_no_rule_runs_makes_nothing_again(edited):
     [
         ("ldvae/grid", "cells = {name: sum(", "cells = {name: 0 + sum(", FROM_TRAINING),
         ("corpora/normalise", "def mean_profile(training", "def mean_profile(_, training", FROM_TRAINING),
-        ("scoring/score", "tables = []\n    for name,", "tables = list()\n    for name,", SCORE | WITH_SCORES),
+        (
+            "scoring/score",
+            "tables = []\n    for name,",
+            "tables = list()\n    for name,",
+            SCORE | YARDSTICKS | WITH_SCORES,
+        ),
         ("scoring/score", "tables = []\n    for mixture", "tables = list()\n    for mixture", notebooks("fig2")),
         ("scoring/hold_out", "MOST_TYPES = 4", "MOST_TYPES = 5", HOLD_OUT | notebooks("claims")),
         ("scoring/read_out", "def read_out(", "def read_out(_, ", READ_OUT | notebooks("fig3")),
@@ -174,7 +182,7 @@ def test_dictionaries_count_by_their_content(edited):
 
 def test_a_changed_setting_counts_where_it_is_read(edited):
     edited("config/tiny.yaml", "geneformer:", "scoring: {n_top_genes: 500}\ngeneformer:")
-    assert edited.stale() == SCORE | READ_OUT | HOLD_OUT | EVERY_PAGE
+    assert edited.stale() == SCORE | READ_OUT | HOLD_OUT | YARDSTICKS | EVERY_PAGE
     edited("config/tiny.yaml", "geneformer:", "training: {max_epochs: 3}\ngeneformer:")
     assert edited.stale() == FROM_TRAINING | EVERY_PAGE
 

@@ -243,6 +243,14 @@ def draw_corpora(
     }
 
 
+def draw_mixtures(
+    layout: Layout, baseline: str, *, seed: int, say: Callable[[str], None] = print
+) -> dict[str, list[Part]]:
+    """Draw the cells of every mixture on a baseline, as the prepared corpora have their sizes: mixture → its parts."""
+    blocks = draw_corpora(layout, baseline, seed=seed, say=say)
+    return {m.name: [part for block in m.blocks for part in blocks[block]] for m in mixtures_of(layout, baseline)}
+
+
 def _shares(cells: int | Literal["all"], parts: int) -> list[int | Literal["all"]]:
     """Share a block equally; what does not divide goes to the last (50,939 K562 + 50,940 Jurkat)."""
     if cells == "all":

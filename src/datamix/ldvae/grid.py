@@ -1,8 +1,8 @@
-"""The grid: train every mixture on one baseline with one seed. Finished models are kept."""
+"""The grid: train a model on each of many mixtures with one seed. Finished models are kept."""
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -15,13 +15,14 @@ from datamix.corpora.corpus import read_rows
 from datamix.corpora.evaluation_sets import evaluation_rows
 from datamix.corpora.genes import read_genes
 from datamix.corpora.leakage import require_no_leak
-from datamix.corpora.mixtures import Mixture, Part, corpus_sizes, draw_corpora, list_mixtures
+from datamix.corpora.mixtures import Part, draw_mixtures
 from datamix.corpora.normalise import mean_profile
 from datamix.ldvae import model as ldvae
 from datamix.ldvae import training
 from datamix.project.files import read_json, replacing, sha256, write_json
 from datamix.project.fingerprint import fingerprint
 from datamix.project.layout import Layout
+from datamix.project.profile import Training
 
 Say = Callable[[str], None]
 MEAN_PROFILE = "mean_profile.parquet"
@@ -30,10 +31,7 @@ _MAKES_PROFILES = ("datamix.ldvae.grid:_stack", "datamix.corpora.normalise:mean_
 
 
 def train_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print) -> Path:
-    """Train every mixture on a baseline, each model with this seed.
-
-    A model that an earlier, interrupted run finished from the same cells, genes, settings and code is kept. The others
-    are trained in groups of one size, on a GPU together (`ldvae.train_together`), and each is saved when it is trained.
+    """Train every mixture on a baseline, each model with this seed, as `train_all` trains.
 
     Parameters
     ----------
@@ -51,50 +49,102 @@ def train_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
     The list of models (json): mixture → folder, cells, and key of what it was made from.
     """
     profile = layout.profile
+    return train_all(
+        layout,
+        draw_mixtures(layout, baseline, seed=seed, say=say),
+        listed=layout.model_list(baseline, seed),
+        seed=seed,
+        settings=profile.training,
+        about={"baseline": baseline},
+        say=lambda line: say(f"train {profile.name}, {baseline} baseline, seed {seed}: {line}"),
+    )
+
+
+def train_all(
+    layout: Layout,
+    parts: Mapping[str, list[Part]],
+    *,
+    listed: Path,
+    seed: int,
+    settings: Training,
+    about: Mapping[str, object],
+    say: Say = print,
+) -> Path:
+    """Train a model on each of several mixtures, each with this seed.
+
+    A model that an earlier, interrupted run finished from the same cells, genes, settings and code is kept. The others
+    are trained in groups of one size, on a GPU together (`ldvae.train_together`), and each is saved when it is trained.
+
+    Parameters
+    ----------
+    layout
+        The profile and its folders; the corpora must have been prepared.
+    parts
+        Mixture → the cells it is trained on.
+    listed
+        The list to write; the models lie beside it, in a folder of the same name without the ending.
+    seed
+        Seeds the training.
+    settings
+        The same for all.
+    about
+        What else the provenance of each model is to say.
+    say
+        Called with a line of progress a model.
+
+    Returns
+    -------
+    `listed` (json): mixture → folder, cells, and key of what it was made from.
+
+    Raises
+    ------
+    DatamixError
+        If a mixture holds evaluation cells or donors (`datamix.corpora.leakage`).
+    """
     genes = read_genes(layout)
-    sizes = corpus_sizes(layout, baseline)
-    mixtures = list_mixtures(profile, baseline, sizes=sizes)
-    hashes = {dataset: sha256(layout.corpus(dataset)) for dataset in sizes}
-    blocks = draw_corpora(layout, baseline, seed=seed, say=say)
-    for name in profile.evaluations:
+    for name in layout.profile.evaluations:
         evaluation_rows(layout, name, seed=seed)  # hours before they are scored
-    require_no_leak(layout, blocks)
-    parts = {m.name: [part for block in m.blocks for part in blocks[block]] for m in mixtures}
+    require_no_leak(layout, parts)
+    hashes = {d: sha256(layout.corpus(d)) for d in dict.fromkeys(part.dataset for of in parts.values() for part in of)}
     cells = {name: sum(len(part.rows) for part in of) for name, of in parts.items()}
-    model_from = [sha256(layout.genes), profile.training.content(), seed, fingerprint(*_MAKES_MODELS)]
+    model_from = [sha256(layout.genes), settings.content(), seed, fingerprint(*_MAKES_MODELS)]
     keys = {name: _key(of, hashes, model_from) for name, of in parts.items()}
     profile_from = [sha256(layout.genes), fingerprint(*_MAKES_PROFILES)]
     profile_keys = {name: _key(of, hashes, profile_from) for name, of in parts.items()}
-    about, done = f"train {profile.name}, {baseline} baseline, seed {seed}", count(1)
-    waiting: dict[int, dict[str, Mixture]] = {}
-    for mixture in mixtures:
-        if _is_made_from(layout.model(baseline, seed, mixture.name), keys[mixture.name]):
-            say(f"{about}: {next(done)} of {len(mixtures)}, {mixture.name}: kept")
+    models_in, done = listed.with_suffix(""), count(1)
+    waiting: dict[int, list[str]] = {}
+    for name in parts:
+        if _is_made_from(models_in / name, keys[name]):
+            say(f"{next(done)} of {len(parts)}, {name}: kept")
         else:
-            waiting.setdefault(cells[mixture.name], {})[mixture.name] = mixture
+            waiting.setdefault(cells[name], []).append(name)
 
     def read(name: str) -> AnnData:
         adata = _stack(layout, parts[name], genes)
-        _keep_mean_profile(adata, _mean_profile_of(layout, baseline, seed, name), key=profile_keys[name])
+        _keep_mean_profile(adata, mean_profile_file(models_in, name), key=profile_keys[name])
         return adata
 
     for group in waiting.values():
-        models = training.train_together(
-            list(group), read, seed=seed, settings=profile.training, say=lambda line: say(f"{about}: {line}")
-        )
-        for name, model in models:
-            folder = layout.model(baseline, seed, name)
-            provenance = _provenance(layout, group[name], parts[name], hashes) | {"key": keys[name], "seed": seed}
-            ldvae.save(model, folder, provenance=provenance)
-            made = f"{cells[name]:,} cells, {profile.training.max_epochs} epochs"
-            say(f"{about}: {next(done)} of {len(mixtures)}, {name}: {made}")
+        for name, model in training.train_together(group, read, seed=seed, settings=settings, say=say):
+            provenance = _provenance(layout, name, parts[name], hashes) | {**about, "key": keys[name], "seed": seed}
+            ldvae.save(model, models_in / name, provenance=provenance)
+            say(f"{next(done)} of {len(parts)}, {name}: {cells[name]:,} cells, {settings.max_epochs} epochs")
     for name, of in parts.items():  # of models that were kept
-        path = _mean_profile_of(layout, baseline, seed, name)
+        path = mean_profile_file(models_in, name)
         if not _is_of(path, profile_keys[name]):
             _keep_mean_profile(_stack(layout, of, genes), path, key=profile_keys[name])
-    listed = {m.name: {"folder": m.name, "key": keys[m.name], "cells": cells[m.name]} for m in mixtures}
-    write_json(layout.model_list(baseline, seed), listed)
-    return layout.model_list(baseline, seed)
+    write_json(listed, {name: {"folder": name, "key": keys[name], "cells": cells[name]} for name in parts})
+    return listed
+
+
+def training_cells(layout: Layout, parts: list[Part]) -> AnnData:
+    """Read the cells of a mixture: raw counts, CSR, over the genes of the models."""
+    return _stack(layout, parts, read_genes(layout))
+
+
+def mean_profile_file(models_in: Path, mixture: str) -> Path:
+    """Return where the mean of a mixture's training cells lies, beside its model (parquet)."""
+    return models_in / f"{mixture}.{MEAN_PROFILE}"
 
 
 def _stack(layout: Layout, parts: list[Part], genes: pd.DataFrame) -> AnnData:
@@ -102,10 +152,6 @@ def _stack(layout: Layout, parts: list[Part], genes: pd.DataFrame) -> AnnData:
     counts = sp.vstack([read_rows(layout.corpus(p.dataset), p.rows, wanted) for p in parts], format="csr")
     obs = pd.DataFrame(index=pd.RangeIndex(counts.shape[0]).astype(str))
     return AnnData(counts, obs=obs, var=genes.set_index("gene"))
-
-
-def _mean_profile_of(layout: Layout, baseline: str, seed: int, mixture: str) -> Path:
-    return layout.model(baseline, seed, mixture).with_name(f"{mixture}.{MEAN_PROFILE}")
 
 
 def _keep_mean_profile(adata: AnnData, path: Path, *, key: str) -> None:
@@ -119,19 +165,18 @@ def _is_of(path: Path, key: str) -> bool:
     return path.is_file() and pd.read_parquet(path).attrs.get("key") == key
 
 
-def _provenance(layout: Layout, mixture: Mixture, parts: list[Part], hashes: dict[str, str]) -> dict[str, object]:
+def _provenance(layout: Layout, mixture: str, parts: Sequence[Part], hashes: dict[str, str]) -> dict[str, object]:
     return {
         "profile": layout.profile.name,
         "protocol": layout.profile.protocol,
-        "baseline": mixture.baseline,
-        "mixture": mixture.name,
+        "mixture": mixture,
         "cells": {p.dataset: sum(len(q.rows) for q in parts if q.dataset == p.dataset) for p in parts},
         "corpora": {p.dataset: hashes[p.dataset] for p in parts},
         "genes": sha256(layout.genes),
     }
 
 
-def _key(parts: list[Part], hashes: dict[str, str], made_from: object) -> str:
+def _key(parts: Sequence[Part], hashes: dict[str, str], made_from: object) -> str:
     """Hash what a model, or a mean profile, depends on: its cells, and genes, corpora, settings, seed and code."""
     digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode())
     for part in parts:

@@ -78,3 +78,30 @@ class Layout:
     def held_out_of(self, baseline: str, seed: int) -> Path:
         """Return the scores of cell types that a baseline's models of one seed have not seen (parquet)."""
         return self.folder / "scores" / "held_out" / f"{baseline}-seed{seed}.parquet"
+
+    def yardsticks_of(self, baseline: str, seed: int) -> Path:
+        """Return what stands beside the scores of a baseline's models of one seed: `scoring.yardsticks` (parquet)."""
+        return self.folder / "scores" / "yardsticks" / f"{baseline}-seed{seed}.parquet"
+
+    @property
+    def second_round(self) -> Path:
+        """Which mixtures by shares are trained second, and why (json)."""
+        return self.folder / "composition" / "second_round.json"
+
+    def composition_models(self, turn: str, seed: int) -> Path:
+        """Return the list of the models of mixtures by shares of a round, first or second, and seed (json)."""
+        return self.folder / "composition" / "models" / turn / f"seed{seed}.json"
+
+    def composition_scores_of(self, turn: str, seed: int) -> Path:
+        """Return the scores of the mixtures by shares of a round and seed (parquet)."""
+        return self.folder / "composition" / "scores" / turn / f"seed{seed}.parquet"
+
+    @property
+    def composition_scores(self) -> Path:
+        """Scores of all mixtures by shares, a row a cell (parquet)."""
+        return self.folder / "composition" / "scores.parquet"
+
+    @property
+    def mixtures_by_shares(self) -> Path:
+        """Shares and median scores of all mixtures by shares (csv)."""
+        return self.folder / "composition" / "mixtures.csv"

@@ -1,6 +1,15 @@
-"""Names of mixtures: `blood`, `blood+blood_cancer`; the control `blood+blood`, or `blood+blood_690`, of 690 cells."""
+"""Names of mixtures: `blood`, `blood+blood_cancer`; the control `blood+blood`, or `blood+blood_690`, of 690 cells.
 
+A mixture by shares is named by its cells, `blood=300+tf_atlas=100`: equal mixtures have one name.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from datamix.project.errors import DatamixError
+
+LONGEST = 200
+"""Characters of the longest name: file systems take 255 bytes, and endings come after it."""
 
 
 @dataclass(frozen=True)
@@ -34,3 +43,33 @@ def read_name(mixture: str) -> MixtureName:
     if own == first and cells.isdecimal():
         return MixtureName(first, own, int(cells))
     return MixtureName(first, added)
+
+
+def name_shares(cells: Mapping[str, int]) -> str:
+    """Name a mixture by the cells of each block, in the order given; blocks of no cells are left out.
+
+    Raises
+    ------
+    DatamixError
+        If nothing is in it, or the name is longer than file systems take.
+    """
+    name = "+".join(f"{block}={n}" for block, n in cells.items() if n > 0)
+    if not name or len(name) > LONGEST:
+        msg = f"A mixture of {len(cells)} blocks has a name of {len(name)} characters; expected 1 to {LONGEST}."
+        raise DatamixError(msg, fix="mix fewer blocks (`composition.blocks`), or give the sets shorter names")
+    return name
+
+
+def read_shares(name: str) -> dict[str, int]:
+    """Take the name of a mixture by shares apart: block → cells, in its order.
+
+    Raises
+    ------
+    DatamixError
+        If it is not such a name.
+    """
+    parts = [part.partition("=") for part in name.split("+")]
+    if not all(block and cells.isdecimal() for block, _, cells in parts):
+        msg = f"{name!r} is not the name of a mixture by shares, such as blood=300+tf_atlas=100."
+        raise DatamixError(msg)
+    return {block: int(cells) for block, _, cells in parts}

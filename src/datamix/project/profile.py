@@ -19,6 +19,10 @@ Covers = Annotated[tuple[Node, ...], Field(strict=False), ForReaders()]
 """The states of the tree over which Figure 1A draws a training source."""
 
 
+MOST_BLOCKS = 8
+"""Of a composition: 255 coalitions."""
+
+
 class QC(Settings):
     """Cell filters; a cell is kept where both hold strictly."""
 
@@ -160,6 +164,42 @@ class Geneformer(Settings):
         return self
 
 
+class Composition(Settings):
+    """Mixtures by shares (ours): as many cells of each, in other shares of the baseline's corpus and the added sets."""
+
+    cells: Annotated[int, Field(ge=20)]
+    """Cells of every mixture; at most as many as the smallest block has."""
+    baseline: str | None = None
+    """The baseline whose corpus is a block; nothing: the first."""
+    blocks: Annotated[tuple[str, ...], Field(min_length=2, strict=False)] | None = None
+    """What is mixed, of the baseline and the added sets; nothing: all of them. A set too small may be left out."""
+    coalitions: bool = True
+    """All subsets of the blocks in equal shares: Shapley values rest on them."""
+    mixtures: Annotated[int, Field(ge=0)] = 12
+    """Mixtures of shares at random (Dirichlet, all shares equally likely)."""
+    doses: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(strict=False)] = ()
+    """Cells of a block in place of as many of the baseline's, at most half of `cells`."""
+    dosed: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    """Blocks to give in doses; nothing: the added ones that are worth most on cancer, and out of distribution."""
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)] = (0, 1)
+    max_epochs: Annotated[int, Field(gt=0)] = 250
+    """Of every mixture alike; all else that `training` sets holds here, too."""
+    batch_size: Annotated[int, Field(gt=1)] = 128
+    simple_models: Annotated[tuple[Literal["pca", "nmf", "nearest", "mean"], ...], Field(strict=False)] = ("pca",)
+    """Fitted to every mixture beside the LDVAE: do they rank mixtures alike?"""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Composition":
+        too_large = [dose for dose in self.doses if 2 * dose > self.cells]
+        if too_large:
+            msg = f"a dose of {too_large[0]} is more than half of {self.cells} cells"
+            raise ValueError(msg)
+        if self.doses and not self.coalitions and self.dosed is None:
+            msg = "without coalitions nothing says which blocks to give in doses: name them under `dosed`"
+            raise ValueError(msg)
+        return self
+
+
 class Profile(Settings):
     """Everything a run depends on, validated and frozen."""
 
@@ -189,6 +229,8 @@ class Profile(Settings):
     scoring: Scoring = Scoring()
     geneformer: Geneformer | None = None
     """Nothing: this profile does not train it."""
+    composition: Composition | None = None
+    """Nothing: this profile has no mixtures by shares."""
     missing: Annotated[dict[str, str], ForReaders()] = Field(default_factory=dict)
     """Parts of the paper that this profile has no data for, and why."""
     own_datasets: Annotated[dict[str, Dataset], ForReaders()] = Field(default_factory=dict, alias="datasets")
@@ -227,6 +269,27 @@ class Profile(Settings):
         return self
 
     @model_validator(mode="after")
+    def _composition_is_of_known_sets(self) -> "Profile":
+        if self.composition is None:
+            return self
+        if self.composition.baseline is not None and self.composition.baseline not in self.baselines:
+            msg = f"composition.baseline is {self.composition.baseline!r}, which is no baseline"
+            raise ValueError(msg)
+        blocks = self.blocks
+        known = {self.composed_baseline, *self.added}
+        unknown = [name for name in (*blocks, *(self.composition.dosed or ())) if name not in known]
+        if unknown:
+            msg = f"composition names {unknown[0]}, which is neither its baseline nor an added set"
+            raise ValueError(msg)
+        if len(set(blocks)) < len(blocks) or not 2 <= len(blocks) <= MOST_BLOCKS:
+            msg = f"composition mixes {', '.join(blocks)}: expected 2 to {MOST_BLOCKS} sets, each once"
+            raise ValueError(msg)
+        if self.composition.doses and self.composed_baseline not in blocks:
+            msg = f"doses replace cells of {self.composed_baseline}, which is not among composition.blocks"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _exceptions_are_for_training_datasets(self) -> "Profile":
         for name, evaluation in self.evaluations.items():
             for dataset in (*evaluation.shares_donors_with, *evaluation.shares_cells_with):
@@ -255,6 +318,18 @@ class Profile(Settings):
         seed it is given (fault 1), so that its seeds differ by the posterior sample only.
         """
         return self.seeds[0] if self.protocol == "published" else seed
+
+    @property
+    def composed_baseline(self) -> str:
+        """The baseline of mixtures by shares."""
+        named = self.composition.baseline if self.composition else None
+        return named or next(iter(self.baselines))
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """What mixtures by shares are made of: a baseline's corpus, and added sets."""
+        named = self.composition.blocks if self.composition else None
+        return named or (self.composed_baseline, *self.added)
 
     @property
     def training_datasets(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@
     # jupyter:
     #   datamix:
     #     reads: [scores, corpora, config/paper.yaml]
-    #     needs: {baselines: 2, seeds: 2, groups: [cancer], gene_sets: true, geneformer: true}
+    #     needs: {baselines: 2, seeds: 2, groups: [cancer], gene_sets: true, geneformer: true, composition: true}
 
 Each of `reads` is a word of `READS`, or a pattern of files in the project's folder. What a notebook computes and draws
 with stands in its imports. Jupytext keeps the header in the `.ipynb`.
@@ -39,8 +39,14 @@ READS: dict[str, Callable[[Layout], list[Path]]] = {
     "gene_scores": _of_first_baseline(Layout.gene_scores_of),
     "held_out": _of_first_baseline(Layout.held_out_of),
     "geneformer": lambda layout: [table_of(layout)],
+    "yardsticks": _of_first_baseline(Layout.yardsticks_of),
+    "composition": lambda layout: [layout.composition_scores, layout.second_round],
 }
 """What a word stands for; what is read out of latent spaces, of genes and of types held out is the first baseline's."""
+
+
+FEWEST_MIXTURES = 3
+"""Of random shares, to judge a law of mixtures by."""
 
 
 class Needs(Settings):
@@ -52,6 +58,10 @@ class Needs(Settings):
     """Groups of evaluation sets, as profiles name them."""
     gene_sets: bool = False
     geneformer: bool = False
+    composition: bool = False
+    """Mixtures by shares."""
+    doses: bool = False
+    """Some of them as doses of a block."""
 
 
 class FrontMatter(Settings):
@@ -81,6 +91,15 @@ class FrontMatter(Settings):
             lacking.append("it names no gene sets")
         if needs.geneformer and profile.geneformer is None:
             lacking.append("it does not train Geneformer")
+        if (needs.composition or needs.doses) and profile.composition is None:
+            lacking.append("it has no mixtures by shares")
+        elif profile.composition is not None:
+            if needs.composition and not profile.composition.coalitions:
+                lacking.append("its mixtures by shares have no coalitions")
+            if needs.composition and profile.composition.mixtures < FEWEST_MIXTURES:
+                lacking.append(f"fewer than {FEWEST_MIXTURES} of its mixtures by shares are random")
+            if needs.doses and not profile.composition.doses:
+                lacking.append("it gives no set in doses")
         return " and ".join(lacking) or None
 
     def require(self, profile: Profile) -> None:

@@ -28,7 +28,10 @@ from datamix.publishing.run import describe
 from datamix.publishing.site import list_notebooks
 from datamix.publishing.values import Values
 
-COMMANDS = ("genes", "gene_sets", "train", "score", "read_out", "hold_out", "collect_scores")
+COMMANDS = (
+    "genes", "gene_sets", "train", "score", "read_out", "hold_out", "collect_scores", "yardsticks",
+    "run_composition", "plan_composition",
+)  # fmt: skip
 """The commands whose results the notebooks read."""
 
 NOT_OF_THE_PROFILE = ("real_cells", "speed")

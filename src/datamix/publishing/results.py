@@ -12,6 +12,7 @@ from anndata import AnnData
 from datamix.corpora.corpus import read_corpus, read_obs
 from datamix.corpora.genes import read_genes
 from datamix.corpora.mixtures import Mixture, mixtures_of
+from datamix.corpora.shares import read_second_round
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.files import read_json, sha256
 from datamix.project.layout import Layout
@@ -104,6 +105,20 @@ class Results:
     def held_out(self, baseline: str) -> pd.DataFrame:
         """Read the scores of cell types left out of training: a row a (seed, held_out, evaluation, cell)."""
         return self._of_all_seeds({seed: self.layout.held_out_of(baseline, seed) for seed in self.profile.seeds})
+
+    def yardsticks(self, baseline: str) -> pd.DataFrame:
+        """Read every model's scores beside simple ones: a row a (seed, mixture, model, evaluation, cell)."""
+        return self._of_all_seeds({seed: self.layout.yardsticks_of(baseline, seed) for seed in self.profile.seeds})
+
+    def composition(self) -> pd.DataFrame:
+        """Read the scores of mixtures by shares: a row a (model, mixture, seed, evaluation, cell)."""
+        scores = pd.read_parquet(self._existing(self.layout.composition_scores))
+        return scores.astype(dict.fromkeys(("model", "mixture", "evaluation", "cell_type", "donor"), str))
+
+    def second_round(self) -> dict[str, Any]:
+        """Read which mixtures by shares were trained second, and why (`datamix.analysis.second_round.choose`)."""
+        self._existing(self.layout.second_round)
+        return read_second_round(self.layout)
 
     def loadings(self, baseline: str) -> dict[tuple[str, int], pd.DataFrame]:
         """Read the loadings of all models of a baseline: (mixture, seed) → genes × factors.

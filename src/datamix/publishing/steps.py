@@ -10,7 +10,7 @@ from datamix.project.fingerprint import fields_used, fingerprint
 from datamix.project.manifest import Manifest
 from datamix.project.profile import Profile
 
-_COMMAND_LINE = ("datamix.cli:app", "datamix.cli:geneformer")
+_COMMAND_LINE = ("datamix.cli:app", "datamix.cli:composition", "datamix.cli:geneformer")
 _PROFILE = "datamix.project.profile:Profile"
 
 
@@ -37,7 +37,8 @@ def settings(command: str, profile: Profile, *, without: Iterable[str] = ()) -> 
     """Return, as json, the settings of a profile that a command's code reads.
 
     Labels, titles and notes are left out, and of what a rule has a file each, the list: of seeds, only the first
-    counts, which draws the evaluation cells; of Geneformer, neither seeds nor baselines.
+    counts, which draws the evaluation cells; of Geneformer, neither seeds nor baselines; of mixtures by shares, no
+    seeds.
 
     Parameters
     ----------
@@ -54,6 +55,8 @@ def settings(command: str, profile: Profile, *, without: Iterable[str] = ()) -> 
         content["seeds"] = content["seeds"][:1]
     if content.get("geneformer") is not None:
         content["geneformer"] = {k: v for k, v in content["geneformer"].items() if k not in {"seeds", "baselines"}}
+    if content.get("composition") is not None:
+        content["composition"] = {k: v for k, v in content["composition"].items() if k != "seeds"}
     return json.dumps(content)
 
 

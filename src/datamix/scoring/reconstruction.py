@@ -34,6 +34,7 @@ def score(
     *,
     n_top_genes: int = 1000,
     variable: pd.Index | None = None,
+    compared_with: ad.AnnData | None = None,
     seed: int,
 ) -> pd.DataFrame:
     """Score the reconstruction of every cell by every model.
@@ -56,6 +57,9 @@ def score(
         Number of most variable genes.
     variable
         These genes, where `variable_genes` has chosen them already.
+    compared_with
+        The same cells measured again, to compare predictions with (`datamix.scoring.held_out_molecules`); nothing: the
+        cells themselves.
     seed
         Decides the posterior samples. All models see the same normal deviates, so that they differ by the models
         alone, and a model's score does not depend on its company.
@@ -78,6 +82,7 @@ def score(
     genes = _shared_genes(models)
     cells = align(evaluation, genes)
     _require_columns(cells)
+    compared = cells if compared_with is None else align(compared_with, genes)
     chosen = _places(cells, n_top_genes, variable)
     columns = ("r", "r2", "r_mean", "r2_mean")
     scores = {name: {column: np.empty(cells.n_obs) for column in columns} for name in models}
@@ -86,8 +91,8 @@ def score(
     with one_thread(), torch.inference_mode():
         decoders = {name: Decoder(model, chosen) for name, model in models.items()}
         encoders = {name: Encoder(model) for name, model in models.items()}
-        for rows, counts in chunks(cells, CHUNK_CELLS):
-            target = _standardise(_target(counts, chosen))
+        for (rows, counts), (_, others) in zip(chunks(cells, CHUNK_CELLS), chunks(compared, CHUNK_CELLS), strict=True):
+            target = _standardise(target_of(others, chosen))
             for name in models:
                 mean, deviation = encoders[name](counts)
                 sample = mean + deviation * torch.from_numpy(noise[mean.shape[1]][rows])
@@ -123,7 +128,7 @@ def mean_profile_scores(profiles: pd.DataFrame, evaluation: ad.AnnData, *, varia
     r = np.empty((cells.n_obs, profiles.shape[1]))
     with one_thread():
         for rows, counts in chunks(cells, CHUNK_CELLS):
-            target = _standardise(_target(counts, chosen))
+            target = _standardise(target_of(counts, chosen))
             r[rows] = (target @ predicted.T).numpy()
     tables = [_table(cells, {"r": r[:, i], "r2": r[:, i] ** 2}).assign(model=str(n)) for i, n in enumerate(profiles)]
     return pd.concat(tables, ignore_index=True)[["model", *tables[0].columns[:-1]]]
@@ -151,7 +156,7 @@ def gene_statistics(model: LinearSCVI, evaluation: ad.AnnData, *, variable: pd.I
         for rows, counts in chunks(cells, CHUNK_CELLS):
             mean, deviation = encoder(counts)
             predicted = decoder(mean + deviation * torch.from_numpy(noise[rows])).numpy()
-            target = _target(counts, chosen).numpy().astype(np.float64)
+            target = target_of(counts, chosen).numpy().astype(np.float64)
             for key, values in (("target", target), ("residual", target - predicted)):
                 sums[key] += values.sum(axis=0)
                 sums[f"{key}²"] += (values**2).sum(axis=0)
@@ -175,7 +180,7 @@ def _places(cells: ad.AnnData, n_top_genes: int, variable: pd.Index | None) -> n
     return np.flatnonzero(cells.var_names.isin(genes))
 
 
-def _target(counts: sp.csr_matrix, chosen: np.ndarray) -> torch.Tensor:
+def target_of(counts: sp.csr_matrix, chosen: np.ndarray) -> torch.Tensor:
     """Return `log_normalised` cells of some genes, dense, without making those of all genes."""
     places = np.full(counts.shape[1], -1, dtype=np.int32)
     places[chosen] = np.arange(len(chosen))
@@ -210,6 +215,11 @@ def _standardise(target: torch.Tensor) -> torch.Tensor:
     centred = target - target.mean(dim=1, keepdim=True)
     varies = target.amax(dim=1) > target.amin(dim=1)
     return centred / torch.where(varies, centred.norm(dim=1), torch.nan)[:, None]
+
+
+def correlate(target: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
+    """Correlate rows of two tables (cells × genes): (n_cells,), NaN where a row does not vary."""
+    return _correlation(_standardise(target), predicted.clone())
 
 
 def _correlation(standardised: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:

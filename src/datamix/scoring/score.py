@@ -1,6 +1,6 @@
 """Score every model of a baseline and seed on every evaluation set, and put the scores into one table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from datamix.corpora.genes import read_genes
 from datamix.corpora.mixtures import mixtures_of
 from datamix.corpora.normalise import log_normalised
 from datamix.ldvae import model as ldvae
-from datamix.ldvae.grid import MEAN_PROFILE, Say
+from datamix.ldvae.grid import Say, mean_profile_file
 from datamix.project.layout import Layout
 from datamix.project.tables import write_table
 from datamix.scoring import reconstruction
@@ -39,13 +39,39 @@ def score_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
     A parquet file, a row a (mixture, evaluation, cell); columns as in `datamix.scoring.reconstruction.score`, and
     `r_profile`, the correlation of the cell with the mean profile of the training mixture (no model at all).
     """
-    genes = pd.Index(read_genes(layout)["gene"])
-    names = [m.name for m in mixtures_of(layout, baseline)]
     trained = layout.profile.model_seed(seed)
-    folders = {name: layout.model(baseline, trained, name) for name in names}
+    folders = {m.name: layout.model(baseline, trained, m.name) for m in mixtures_of(layout, baseline)}
+    about = f"score {layout.profile.name}, {baseline} baseline, seed {seed}"
+    scores = score_models(layout, folders, seed=seed, say=lambda line: say(f"{about}: {line}"))
+    scores.insert(0, "baseline", baseline)
+    first = ["baseline", "mixture", "seed", "evaluation", "cell", "cell_type", "donor"]
+    scores = scores[first + [c for c in scores if c not in first]]
+    return write_table(scores, layout.scores_of(baseline, seed))
+
+
+def score_models(layout: Layout, folders: Mapping[str, Path], *, seed: int, say: Say = print) -> pd.DataFrame:
+    """Score models on every evaluation set of a profile.
+
+    Parameters
+    ----------
+    layout
+        The profile and its folders.
+    folders
+        Mixture → the folder of its model, beside which its mean profile lies (`datamix.ldvae.grid`).
+    seed
+        Seeds the posterior sample, and the cells of evaluation sets that are drawn.
+    say
+        Called with a line of progress an evaluation set.
+
+    Returns
+    -------
+    A row a (mixture, evaluation, cell): `mixture`, `seed`, columns as in `datamix.scoring.reconstruction.score`,
+    `r_profile`, and `evaluation`.
+    """
+    genes = pd.Index(read_genes(layout)["gene"])
     models = {name: ldvae.load(folder) for name, folder in folders.items()}
     profiles = pd.DataFrame(
-        {name: pd.read_parquet(folder.parent / f"{name}.{MEAN_PROFILE}")["mean"] for name, folder in folders.items()}
+        {name: pd.read_parquet(mean_profile_file(f.parent, name))["mean"] for name, f in folders.items()}
     )
     tables = []
     for name, evaluation in layout.profile.evaluations.items():
@@ -56,13 +82,10 @@ def score_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
         simple_scores = simple[["model", "cell", "r"]].rename(columns={"r": "r_profile"})
         table = table.merge(simple_scores, on=["model", "cell"], validate="one_to_one")
         tables.append(table.assign(evaluation=name))
-        say(f"score {layout.profile.name}, {baseline} baseline, seed {seed}: {evaluation.label}, {cells.n_obs:,} cells")
+        say(f"{evaluation.label}, {cells.n_obs:,} cells")
     scores = pd.concat(tables, ignore_index=True).rename(columns={"model": "mixture"})
-    scores.insert(0, "baseline", baseline)
-    scores.insert(2, "seed", seed)
-    first = ["baseline", "mixture", "seed", "evaluation", "cell", "cell_type", "donor"]
-    scores = scores[first + [c for c in scores if c not in first]]
-    return write_table(scores, layout.scores_of(baseline, seed))
+    scores.insert(1, "seed", seed)
+    return scores
 
 
 def predict_cell(

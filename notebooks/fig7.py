@@ -1,0 +1,255 @@
+# ---
+# jupyter:
+#   datamix:
+#     reads: [composition]
+#     needs: {composition: true}
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Figure 7: what each training set is worth
+#
+# Which data should I add?
+# The paper adds one set at a time, at twice the cells and twice the steps of its baseline.
+# Here every mixture has the same {val}`fig7.cells:,d` cells and the same number of steps, and what differs is the shares of {val}`fig7.blocks` sets: the corpus of the {val}`fig7.baseline` Baseline, and the added ones.
+# This figure is ours, and the paper has no numbers to hold it against.
+#
+# **Input:** per-cell scores of {val}`fig7.mixtures` mixtures, {val}`fig7.seeds` seeds each (`composition/scores.parquet`).
+# **Output:** panels 7a–7d, and the values that the text quotes.
+
+# %% tags=["parameters"]
+profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
+
+# %%
+from datamix.analysis.share_tables import draw, rank_agreement, recommended, unseen_mixtures
+from datamix.analysis.shapley import attribute
+from datamix.corpora.shares import coalitions
+from datamix.figures import composition
+from datamix.figures.labels import evaluation_label
+from datamix.publishing.panels import save_panel
+from datamix.publishing.results import Results
+from datamix.publishing.values import record
+
+results = Results(profile, notebook="fig7")
+settings = results.profile.composition
+scores = results.composition()
+made = {"seeds": list(settings.seeds)}
+
+
+def label(evaluation):
+    return (
+        evaluation_label(evaluation, profile=results.profile)
+        if evaluation in results.profile.evaluations
+        else "all sets alike"
+    )
+
+
+# %% [markdown]
+# ## Every set, in the company of all others
+#
+# All {val}`fig7.coalitions` combinations of the sets are trained on, in equal shares.
+# The **Shapley value** of a set is what it adds to a combination that lacks it, averaged over all of them ([Shapley 1953](https://doi.org/10.1515/9781400881970-018)).
+# The values of all sets add up to the median R² of the model that is trained on all.
+# No training at all counts as 0, so that a part of each value is what any cells bring: sets are told apart by the differences.
+# Below it stands what each set gives alone.
+
+# %%
+drawn = draw(scores)
+attributed = attribute(drawn, coalitions(results.profile), blocks=results.profile.blocks)
+maps = attributed[attributed["quantity"].isin(["shapley", "alone", "left_out"])].drop(columns="other")
+save_panel(
+    composition.value_maps(
+        maps,
+        results.profile,
+        titles={
+            "shapley": "Shapley value: its part of the R² of all sets together",
+            "alone": "Alone: R² of a model trained on this set only",
+            "left_out": "Left out: what is lost without it",
+        },
+    ),
+    "7a",
+    data=maps,
+    alt="Three heat maps, training sets in rows and evaluation sets in columns: Shapley value, R² alone, and loss without.",
+    caption="**What each training set is worth on each evaluation set**, in median R². "
+    "Below each value its 95 % interval, simultaneous over the map. Colours run from the lowest to the highest value of a column.",
+    results=results,
+    made=made,
+)
+
+# %% [markdown]
+# ```{panel} 7a
+# ```
+
+# %% tags=["remove-cell"]
+blocks = results.profile.blocks
+record("fig7.cells", settings.cells, unit="cells", results=results)
+record("fig7.blocks", len(blocks), unit="sets", results=results)
+record("fig7.coalitions", len(coalitions(results.profile)), unit="combinations", results=results)
+record(
+    "fig7.baseline",
+    composition.block_label(results.profile.composed_baseline, results.profile),
+    unit="",
+    results=results,
+)
+record("fig7.mixtures", int(scores["mixture"].nunique()), unit="mixtures", results=results)
+record("fig7.seeds", len(settings.seeds), unit="seeds", results=results)
+values = attributed[attributed["quantity"] == "shapley"].set_index(["evaluation", "block"])
+highest = values["value"].groupby("evaluation", sort=False).idxmax()
+sentences = []
+for evaluation, key in highest.items():
+    others = values.loc[[evaluation]].drop(index=key)
+    apart = bool((values.loc[key, "low_all"] > others["high_all"]).all())
+    name = composition.block_label(key[1], results.profile)
+    sentences.append(
+        f"On {label(evaluation)}, {name} is worth most, {values.loc[key, 'value']:.3f}"
+        + (
+            ", more than any other set beyond the intervals."
+            if apart
+            else "; its interval overlaps with that of another set."
+        )
+    )
+record("fig7.best", " ".join(sentences), unit="", results=results)
+
+# %% [markdown]
+# {val}`fig7.best`
+#
+# ## Pairs that bring the same, and pairs that need each other
+#
+# The interaction of two sets is what both together add beyond the sum of what each adds, averaged over combinations of the others ([Grabisch & Roubens 1999](https://doi.org/10.1007/s001820050125)).
+# It is negative where the two bring the same.
+# Since no training counts as 0 and any cells bring something, most interactions are negative: a pair stands out against the other pairs, not against zero.
+
+# %%
+pairs = attributed[attributed["quantity"] == "interaction"]
+save_panel(
+    composition.interactions(pairs, results.profile),
+    "7b",
+    data=pairs,
+    alt="Interaction of each pair of training sets on each evaluation set, with intervals.",
+    caption="**Interactions of pairs**, in median R², with simultaneous 95 % intervals.",
+    results=results,
+    made=made,
+)
+
+# %% [markdown]
+# ```{panel} 7b
+# ```
+#
+# ## A law that can be wrong
+#
+# If R² follows the shares smoothly, mixtures that nobody trained can be predicted.
+# A quadratic polynomial of the shares is fitted to the combinations and to two thirds of the mixtures of random shares, and predicts the last third; in three turns every mixture of random shares is predicted once.
+
+# %%
+points, accuracy = unseen_mixtures(scores, results.profile)
+save_panel(
+    composition.predicted_and_found(points, results.profile),
+    "7c",
+    data=points,
+    alt="Median R² of mixtures that the law was not fitted to: predicted against found, one panel an evaluation set.",
+    caption="**Mixtures that the law has not seen**: median R², predicted and found (mean over seeds); dotted: identity.",
+    results=results,
+    made=made,
+)
+
+# %% [markdown]
+# ```{panel} 7c
+# ```
+
+# %% tags=["hide-input"]
+table = accuracy.assign(evaluation=[label(e) for e in accuracy["evaluation"]]).rename(
+    columns={
+        "evaluation": "Evaluation set", "mixtures": "mixtures", "rank_correlation": "rank correlation", "error": "mean error",
+        "error_of_average": "error of the average", "seed_distance": "distance of two seeds",
+    }
+)  # fmt: skip
+table.set_index("Evaluation set").style.format("{:.3f}", na_rep="–").format("{:.0f}", subset=["mixtures"])
+
+# %% tags=["remove-cell"]
+better = int((accuracy["error"] < accuracy["error_of_average"]).sum())
+within = int((accuracy["error"] <= accuracy["seed_distance"]).sum())
+record("fig7.law.better", better, unit="evaluation sets", results=results)
+record("fig7.law.within", within, unit="evaluation sets", results=results)
+record("fig7.law.sets", len(accuracy), unit="evaluation sets", results=results)
+
+# %% [markdown]
+# The law's mean error is smaller than that of the average mixture, which needs no law, on {val}`fig7.law.better` of {val}`fig7.law.sets` evaluation sets, and no larger than the distance between two seeds of one mixture on {val}`fig7.law.within`.
+# Where it is not smaller than the average's, the law says nothing about these mixtures.
+#
+# ## The mixtures that it recommends, trained
+#
+# For each evaluation set, and for all alike, the shares at which the law promises most were trained on as any other mixture.
+
+# %%
+advised = recommended(scores, results.second_round(), results.profile, drawn=drawn)
+save_panel(
+    composition.recommended(advised, results.profile),
+    "7d",
+    data=advised,
+    alt="Median R² of the recommended mixture, of equal shares and of the best set alone, found and predicted, for each evaluation set.",
+    caption="**Recommended mixtures.** Median R² found, with 95 % interval, beside equal shares and the best set alone; crosses: predicted.",
+    results=results,
+    made=made,
+)
+
+# %% [markdown]
+# ```{panel} 7d
+# ```
+
+# %% tags=["remove-cell"]
+best = advised[advised["kind"] == "recommended"]
+record("fig7.recommended", len(best), unit="mixtures", results=results)
+record("fig7.recommended.above", int((best["over_uniform_low"] > 0).sum()), unit="mixtures", results=results)
+record("fig7.recommended.below", int((best["over_uniform_high"] < 0).sum()), unit="mixtures", results=results)
+agreement = rank_agreement(scores)
+names = {model: composition.MODELS[model][0] for model in agreement["model"].unique()}
+said = [
+    f"Between the LDVAEs and {names[model]}, Kendall's τ of the mixtures' ranks is {part['tau'].min():.2f} to "
+    f"{part['tau'].max():.2f} over the evaluation sets"
+    + (
+        f", between two seeds of the LDVAEs {part['tau_of_seeds'].min():.2f} to {part['tau_of_seeds'].max():.2f}."
+        if part["tau_of_seeds"].notna().all()
+        else "."
+    )
+    for model, part in agreement.groupby("model", sort=False)
+]
+record(
+    "fig7.ranks",
+    " ".join(said).replace("-", "−") or "No simple model was fitted to these mixtures.",
+    unit="",
+    results=results,
+)
+
+# %% [markdown]
+# Of {val}`fig7.recommended` recommended mixtures, {val}`fig7.recommended.above` are better than equal shares beyond their 95 % interval, and {val}`fig7.recommended.below` worse.
+# The law was fitted before they were trained.
+#
+# ## May a cheap model choose the data for a dear one?
+#
+# {val}`fig7.ranks`
+#
+# ## Use it on your own data
+#
+# A section `composition:` in a profile, then `make figure FIG=fig7 PROFILE=yours`; `datamix advise --profile yours` prints the same as a few lines.
+# Shares and scores of all mixtures stand in `composition/mixtures.csv`, to fit a law of your own.
+#
+# ```python
+# import pandas as pd
+# from datamix.figures.composition import predicted_and_found
+# from datamix.project.profile import read_profile
+#
+# table = pd.read_csv("results/demo/panels/fig7c.csv")
+# predicted_and_found(table, read_profile("demo")).savefig("fig7c.svg")
+# ```
+
+# %% tags=["hide-input"]
+from datamix.project.provenance import versions
+
+versions()

@@ -11,7 +11,7 @@ import numpy as np
 
 from datamix.corpora.gene_tables import GENE_TABLE
 from datamix.corpora.own_choices import EVALUATED, LARGEST_BLOCK, LEAST_BLOCK, Part, shared_cells, shared_donor_names
-from datamix.project.files import files_in, sha256
+from datamix.project.files import files_in
 from datamix.project.profile import QC
 
 EPOCHS = 60
@@ -230,7 +230,7 @@ def _datasets(choices: Choices, root: Path) -> Iterator[str]:
             yield f"      - name: {_text(name)}"
             yield f"        path: {_text(_told(path, root))}"
             yield f"        bytes: {size}"
-            yield f"        sha256: {sha256(path)}"
+            yield f"        sha256: {part.sha256[name]}"
         for tested, trained, names in _namesakes(choices.parts):
             if tested is part:
                 both = f"{trained.name} names a donor {', '.join(names[:3])}, too"

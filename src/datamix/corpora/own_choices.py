@@ -189,7 +189,7 @@ def shared_donor_names(tested: Part, trained: Part) -> tuple[str, ...]:
     return tuple(str(name) for name in tested.found.donor.values.index if str(name) in names)
 
 
-def shared_genes(parts: Sequence[Part]) -> tuple[int, Part]:
+def count_shared_genes(parts: Sequence[Part]) -> tuple[int, Part]:
     """Count the genes that all training sets have, and name the set with the fewest of its own.
 
     Raises

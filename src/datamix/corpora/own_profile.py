@@ -9,7 +9,7 @@ from datamix.corpora.fetch import fetch
 from datamix.corpora.gene_tables import gene_table
 from datamix.corpora.inspection import Inspection, files_of, inspect_cells
 from datamix.corpora.inspection_words import describe
-from datamix.corpora.own_choices import Part, Role, choose_cells, choose_qc, hold_out_donors, shared_genes
+from datamix.corpora.own_choices import Part, Role, choose_cells, choose_qc, count_shared_genes, hold_out_donors
 from datamix.corpora.own_profile_text import Choices, profile_text
 from datamix.project.errors import DatamixError
 from datamix.project.files import replacing, sha256
@@ -84,7 +84,7 @@ def new_profile(
                 f"{part.path}: {n or 'no'} cell passes the filters; to be scored on, '{part.name}' needs {LEAST_CELLS}."
             )
             raise DatamixError(msg, fix="give another file with --on")
-    genes, fewest = shared_genes(parts)
+    genes, fewest = count_shared_genes(parts)
     choices = Choices(name, parts, qc, cells, whole, genes, fewest, _gene_sets(manifest, root=root, say=say))
     with replacing(path) as beside:
         beside.write_text(profile_text(choices, root=root), encoding="utf-8")

@@ -170,7 +170,7 @@ record("fig3.best.lost", back["uniqueness"].iloc[0], unit="uniqueness", results=
 # %% [markdown]
 # Two trainings of the same mixture leave {val}`fig3.band.low:.2f` to {val}`fig3.band.high:.2f` of each other's latent space unpredicted, depending on mixture and evaluation set.
 # What another mixture leaves unpredicted is therefore given as a multiple of what another training of the same mixture leaves; once is no difference.
-# Figure 3c makes {val}`fig3.compared` comparisons; an interval here allows for all of them, so that in a table without any difference one is found at most once in twenty tables.
+# Figure 3c makes {val}`fig3.compared` comparisons; an interval here allows for all of them: made so that in a table without any difference one is found once in twenty tables at most. How often it is found is measured below.
 # Pairs of an added set and an evaluation set: {val}`fig3.pairs`; above once for the baseline, and above the same multiple of their control: {val}`fig3.clear`.
 # The published control itself lies above once on {val}`fig3.control.differs` of {val}`fig3.control.sets` evaluation sets, and at {val}`fig3.control.most:.1f` times at most.
 #

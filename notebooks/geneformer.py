@@ -320,7 +320,7 @@ for key, name in zip(("ldvae", "hidden", "rank"), families, strict=True):
 # How many epochs the paper ran, and on which mixtures, is not known.
 # Two settings, and the spread of the first weights, are ours, for small models on few cells.
 # Models start {val}`geneformer.start` (the paper: at random): position embeddings as sinusoids {cite}`vaswani2017`, and queries and keys as the same multiple of what they are made from {cite}`trockman2023`, let each rank attend to its neighbours from the first step on; all of it is learned further.
-# The cells of a step are {val}`geneformer.order` (the paper: of similar lengths); where steps go from long cells to short ones and again, fifty at a time, a small model follows them to and fro.
+# The cells of a step are {val}`geneformer.order` (the paper: of similar lengths); where steps go from long cells to short ones and again, a small model follows them to and fro.
 # What is hidden in a cell depends on seed, epoch and cell alone, so that a run that was stopped goes on exactly as if it had not been.
 #
 # *Gene-rank correlation.* At position $p = 0, 1, …$ of a cell of $L$ tokens the score is $s = (L - 1 - p)/(L - 1)$; in the output, a gene that is named several times gets the mean of its scores.

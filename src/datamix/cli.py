@@ -2,21 +2,15 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from datamix.project.errors import DatamixError
-
-if TYPE_CHECKING:
-    from datamix.corpora.inventory import FileState
-    from datamix.project.manifest import Manifest
-    from datamix.project.profile import Profile
-
 
 TRACEBACK = "DATAMIX_TRACEBACK"
 """The environment variable that shows where an error that nobody foresaw happened; for developers, and for reports."""
@@ -80,6 +74,7 @@ def main() -> None:
 def check(profile: ProfileName = "demo") -> None:
     """Show the files that a profile needs, by figure, and the disk and memory to have; exits with 1 if one lacks."""
     from datamix.corpora.inventory import inspect
+    from datamix.corpora.inventory_words import needs, require_all, size_of
     from datamix.corpora.planning import uses
     from datamix.project.manifest import read_manifest
     from datamix.project.profile import project_root, read_profile
@@ -95,7 +90,7 @@ def check(profile: ProfileName = "demo") -> None:
         roles = "; ".join(dict.fromkeys(use.role for use in of[dataset_id]))
         # The use of a dataset stands at its first file only.
         rows += [
-            (figures, dataset_id, roles if number == 0 else "", state.file.name, _size(state), state.state)
+            (figures, dataset_id, roles if number == 0 else "", state.file.name, size_of(state), state.state)
             for number, state in enumerate(found)
         ]
         if not found:
@@ -103,7 +98,9 @@ def check(profile: ProfileName = "demo") -> None:
     # The figures of the paper in its order; what serves none of them comes last.
     rows.sort(key=lambda row: (not row[0], row[0]))
     _show(("figures", "dataset", "use", "file", "bytes", "state"), rows)
-    _sum_up(states, settings, manifest)
+    for line in needs(states, profile=settings, manifest=manifest, root=root):
+        typer.echo(line, err=True)
+    require_all(states, profile=settings)
 
 
 @data.command()
@@ -453,56 +450,3 @@ def _show(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     for row in rows:
         table.add_row(*row)
     Console().print(table)
-
-
-def _size(state: "FileState") -> str:
-    from datamix.corpora.planning import file_size
-
-    size = file_size(state)
-    if size is None:
-        return "unknown"
-    return f"{size:,.0f}" if state.bytes is not None else f"about {_readable(size)}"
-
-
-def _sum_up(states: "Mapping[str, list[FileState]]", profile: "Profile", manifest: "Manifest") -> None:
-    """Say what is lacking and what disk and memory a run needs; fail if anything is lacking."""
-    import shutil
-
-    from datamix.corpora.planning import disk_needed, rule_resources
-    from datamix.project.profile import project_root
-
-    every = [state for found in states.values() for state in found]
-    lacking = [s for s in every if not s.usable]
-    unpinned = [s for s in every if s.state == "unpinned" or (s.state == "missing" and s.file.sha256 is None)]
-    if unpinned:
-        names = ", ".join(f"{s.dataset}/{s.file.name}" for s in unpinned)
-        typer.echo(f"Not pinned (no sha256 in the manifest; pinned when fetched): {names}", err=True)
-    disk = disk_needed((manifest.dataset(d), found) for d, found in states.items())
-    unknown = f" and {disk.unknown} files of unknown size" if disk.unknown else ""
-    free = _readable(shutil.disk_usage(project_root()).free)
-    typer.echo(
-        f"Disk: {_readable(disk.to_fetch)}{unknown} to fetch, {_readable(disk.to_unpack)} to unpack, "
-        f"{_readable(disk.to_make)} for corpora; {free} are free here.",
-        err=True,
-    )
-    training = rule_resources(profile, "train")
-    gpu = ", with a GPU" if "gpu" in training else ""
-    typer.echo(
-        f"Memory: {_readable(profile.memory_mb * 1e6)} to prepare a dataset, {_readable(training['mem_mb'] * 1e6)} to "
-        f"train the models of a baseline and seed{gpu}.",
-        err=True,
-    )
-    if lacking:
-        distinct = {s.file for s in lacking}  # datasets can have a file in common
-        by_hand = sum(file.url is None for file in distinct)
-        msg = f"{len(distinct)} of {len({s.file for s in every})} files are missing or not whole"
-        msg += f", {by_hand} of which no program can download." if by_hand else "."
-        raise DatamixError(msg, fix=f"datamix data fetch --profile {profile.name}")
-
-
-def _readable(size: float) -> str:
-    """Write a number of bytes in a unit that people read."""
-    for unit, of in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= of:
-            return f"{size / of:.1f} {unit}"
-    return f"{size:.0f} bytes"

@@ -10,6 +10,10 @@ import pandas as pd
 import yaml
 from scipy import io, sparse
 
+from datamix.corpora.prepare import prepare
+from datamix.project.manifest import read_manifest
+from datamix.project.profile import read_profile
+
 GENES = ["ACTB", "GAPDH", "B2M", "MT-ND1", "MT-CO1", "HLA-A", "SEPTIN2", *(f"GENE{i}" for i in range(8, 101))]
 IDS = [f"ENSG{i:011d}" for i in range(1, 101)]
 TABLE = pd.DataFrame({"gene_id": IDS, "gene_name": GENES})
@@ -123,3 +127,9 @@ def project_of(root: Path, files: list[Path], *, table: Path | None = None, **en
     (root / "config").mkdir(exist_ok=True)
     (root / "config" / "tiny.yaml").write_text(yaml.safe_dump(profile))
     return root
+
+
+def corpus_of(root: Path, dataset: str = "mine") -> ad.AnnData:
+    """Prepare a corpus of the project that `project_of` writes, and read it."""
+    profile = read_profile("tiny", root)
+    return ad.read_h5ad(prepare(dataset, profile=profile, manifest=read_manifest(root), root=root, say=lambda _: None))

@@ -8,7 +8,10 @@ import pandas as pd
 import yaml
 from scipy import sparse
 
+from datamix.corpora.prepare import prepare
 from datamix.project.files import sha256
+from datamix.project.manifest import read_manifest
+from datamix.project.profile import read_profile
 
 GENES = [f"ENSG{i:011d}" for i in range(1, 61)]
 SYMBOLS = [f"MT-{i}" if i <= 3 else f"GENE{i}" for i in range(1, 61)]
@@ -78,3 +81,9 @@ def write_manifest(root: Path, datasets: dict) -> None:
 def read_entries(root: Path) -> dict:
     """Return the manifest's entries as plain dicts, to change and write again."""
     return yaml.safe_load((root / "data_manifest.yaml").read_text())["datasets"]
+
+
+def run(root, dataset_id="a", **keywords):
+    """Prepare a corpus of the project's profile `tiny`."""
+    profile = read_profile(str(root / "config" / "tiny.yaml"))
+    return prepare(dataset_id, profile=profile, manifest=read_manifest(root), root=root, **keywords)

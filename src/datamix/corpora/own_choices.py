@@ -1,6 +1,6 @@
 """What a profile of one's own cells sets, chosen from what is in the files: filters, sizes, held-out donors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -37,13 +37,18 @@ class Part:
     dataset: str
     """Its id as a dataset."""
     path: Path
-    sha256: str
-    """Of all its files together."""
+    sha256: Mapping[str, str]
+    """Of each of its files, by name."""
     found: Inspection
     donors: tuple[str, ...] = ()
     """Only cells of these donors; nothing means all."""
     source: str | None = None
     """What datasets of one file have in common."""
+
+    @property
+    def content(self) -> list[str]:
+        """What its files hold, whatever they are called."""
+        return sorted(self.sha256.values())
 
     def cells(self, qc: QC) -> npt.NDArray[np.bool_]:
         """Say which cells of the files are in the set, after QC."""
@@ -119,7 +124,7 @@ def hold_out_donors(parts: Sequence[Part]) -> list[Part]:
     trained = [part for part in parts if part.role != "evaluation"]
     for side in (trained, [part for part in parts if part.role == "evaluation"]):
         for number, part in enumerate(side):
-            twice = next((other for other in side[:number] if other.sha256 == part.sha256), None)
+            twice = next((other for other in side[:number] if other.content == part.content), None)
             if twice is not None:
                 both = f"{twice.role} '{twice.name}' and {part.role} '{part.name}'"
                 msg = f"{part.path} is given twice, for {both}: it has the same content as {twice.path}."
@@ -127,7 +132,7 @@ def hold_out_donors(parts: Sequence[Part]) -> list[Part]:
     for number, part in enumerate(parts):
         if part.role != "evaluation":
             continue
-        same = next((other for other in trained if other.sha256 == part.sha256), None)
+        same = next((other for other in trained if other.content == part.content), None)
         if same is None:
             for other in trained:
                 _require_other_cells(part, other)
@@ -184,7 +189,7 @@ def shared_donor_names(tested: Part, trained: Part) -> tuple[str, ...]:
     return tuple(str(name) for name in tested.found.donor.values.index if str(name) in names)
 
 
-def shared_genes(parts: Sequence[Part]) -> tuple[int, Part]:
+def count_shared_genes(parts: Sequence[Part]) -> tuple[int, Part]:
     """Count the genes that all training sets have, and name the set with the fewest of its own.
 
     Raises

@@ -1,8 +1,7 @@
 """A profile of one's own cells: from files and what they are for to `config/<name>.yaml`, with nothing asked."""
 
-import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from datamix.corpora.evaluation_sets import LEAST_CELLS
@@ -10,10 +9,10 @@ from datamix.corpora.fetch import fetch
 from datamix.corpora.gene_tables import gene_table
 from datamix.corpora.inspection import Inspection, files_of, inspect_cells
 from datamix.corpora.inspection_words import describe
-from datamix.corpora.own_choices import Part, Role, choose_cells, choose_qc, hold_out_donors, shared_genes
+from datamix.corpora.own_choices import Part, Role, choose_cells, choose_qc, count_shared_genes, hold_out_donors
 from datamix.corpora.own_profile_text import Choices, profile_text
 from datamix.project.errors import DatamixError
-from datamix.project.files import files_in, replacing, sha256
+from datamix.project.files import replacing, sha256
 from datamix.project.manifest import Manifest, read_manifest
 from datamix.project.profile import QC, Profile
 from datamix.project.settings import NAME
@@ -85,7 +84,7 @@ def new_profile(
                 f"{part.path}: {n or 'no'} cell passes the filters; to be scored on, '{part.name}' needs {LEAST_CELLS}."
             )
             raise DatamixError(msg, fix="give another file with --on")
-    genes, fewest = shared_genes(parts)
+    genes, fewest = count_shared_genes(parts)
     choices = Choices(name, parts, qc, cells, whole, genes, fewest, _gene_sets(manifest, root=root, say=say))
     with replacing(path) as beside:
         beside.write_text(profile_text(choices, root=root), encoding="utf-8")
@@ -122,7 +121,7 @@ def _plain(file_name: str) -> str:
 def _look_into(
     named: Sequence[tuple[Role, str, Path]], *, manifest: Manifest, root: Path, say: Callable[[str], None]
 ) -> list[Part]:
-    looked: dict[Path, tuple[Inspection, str]] = {}
+    looked: dict[Path, tuple[Inspection, dict[str, str]]] = {}
     parts: list[Part] = []
     for role, name, path in named:
         if path not in looked:
@@ -132,18 +131,12 @@ def _look_into(
                 say(line)
             if found.problem is not None:
                 raise found.problem
-            looked[path] = found, _digest(found.files)
+            looked[path] = found, {file: sha256(place) for file, place in found.files.items()}
         taken = {*manifest.datasets, *(part.dataset for part in parts)}
         ids = (name, f"{name}_{'evaluated' if role == 'evaluation' else 'own'}", *(f"{name}_{i}" for i in range(2, 99)))
         dataset = next(i for i in ids if i not in taken)
         parts.append(Part(role, name, dataset, path, looked[path][1], looked[path][0]))
     return parts
-
-
-def _digest(files: Mapping[str, Path]) -> str:
-    """Hash what all files of a set hold, whatever they are called."""
-    each = sorted(sha256(inside) for path in files.values() for inside in files_in(path))
-    return hashlib.sha256("".join(each).encode()).hexdigest()
 
 
 def _gene_sets(manifest: Manifest, *, root: Path, say: Callable[[str], None]) -> str | None:

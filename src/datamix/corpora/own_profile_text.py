@@ -11,13 +11,14 @@ import numpy as np
 
 from datamix.corpora.gene_tables import GENE_TABLE
 from datamix.corpora.own_choices import EVALUATED, LARGEST_BLOCK, LEAST_BLOCK, Part, shared_cells, shared_donor_names
-from datamix.project.files import files_in, sha256
+from datamix.corpora.planning import SECONDS_A_CELL
+from datamix.project.files import files_in
 from datamix.project.profile import QC
 
 EPOCHS = 60
 """The paper trains for 250, on about a hundred thousand cells; the small profiles for these."""
 SEEDS = (0, 1, 2)
-_SECONDS = 3e-4 / 5_000  # for a cell, a gene and an epoch on one thread, as `planning` has it
+_GENES = 5_000  # those that `SECONDS_A_CELL` is of
 _SHOWN = 8
 _FEW_GENES = 2_000  # fewer are a panel
 _LINE = 110
@@ -56,7 +57,7 @@ class Choices:
     def minutes(self) -> int:
         """About how long the models of one seed train on one thread."""
         blocks = 1 + len(self.of("added")) + 2 * (1 + len(self.of("added")))
-        return max(1, round(blocks * self.cells * self.genes * EPOCHS * _SECONDS / 60))
+        return max(1, round(blocks * self.cells * self.genes * EPOCHS * SECONDS_A_CELL / _GENES / 60))
 
     def told(self) -> Iterator[str]:
         """Say what was chosen and why, a line each."""
@@ -230,7 +231,7 @@ def _datasets(choices: Choices, root: Path) -> Iterator[str]:
             yield f"      - name: {_text(name)}"
             yield f"        path: {_text(_told(path, root))}"
             yield f"        bytes: {size}"
-            yield f"        sha256: {sha256(path)}"
+            yield f"        sha256: {part.sha256[name]}"
         for tested, trained, names in _namesakes(choices.parts):
             if tested is part:
                 both = f"{trained.name} names a donor {', '.join(names[:3])}, too"

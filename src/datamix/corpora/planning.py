@@ -16,7 +16,7 @@ from datamix.project.profile import Profile
 
 _CELL_BYTES = 2_000 * 8
 """A cell in memory: 2,000 genes that are not 0, a count and a column number each."""
-_SECONDS = 3e-4
+SECONDS_A_CELL = 3e-4
 """For one cell in one epoch, on one thread of a CPU; measured with 5,000 genes."""
 _LARGE = 10_000  # cells in a block, from which on a GPU is worth its wait
 
@@ -47,7 +47,7 @@ def rule_resources(profile: Profile, rule: str) -> dict[str, int]:
             # together: the baseline, each added set alone, and two for each addition and the control.
             memory = 2_000 + 2 * 2 * block * _CELL_BYTES // 1_000_000
             blocks = 1 + len(profile.added) + 2 * (1 + len(profile.added))
-            minutes = 30 + ceil(blocks * block * profile.training.max_epochs * _SECONDS / 60)
+            minutes = 30 + ceil(blocks * block * profile.training.max_epochs * SECONDS_A_CELL / 60)
             return {"mem_mb": memory, "runtime": minutes} | ({"gpu": 1} if large else {})
         case "geneformer":
             # Tokens lie on disk, so that memory does not grow with the cells; the time is that of one GPU, or of a CPU

@@ -243,7 +243,7 @@ def _read(path: Path, _changed: int) -> Any:
             parsed = rdata.parser.parse_file(path)
             converter = {**rdata.conversion.DEFAULT_CLASS_MAP, "factor": _factor, "ordered": _factor}
             content = rdata.conversion.convert(parsed, constructor_dict=converter)
-    except (NotImplementedError, AssertionError) as error:
+    except (NotImplementedError, AssertionError) as error:  # what rdata raises at objects that it does not know
         msg = f"{path} holds something that can only be read by R itself ({type(error).__name__}: {error})."
         raise DatamixError(msg, fix="in R, save the matrix of counts alone: saveRDS(counts, 'counts.rds')") from error
     except Exception as error:  # a damaged file fails in any of many ways

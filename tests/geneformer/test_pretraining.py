@@ -102,29 +102,38 @@ def test_a_checkpoint_that_was_cut_short_is_passed_over(whole, tmp_path, setting
 
     with pytest.raises(KeyboardInterrupt):
         pretraining.pretrain(TOKENS, VOCABULARY, settings=settings, seed=3, folder=folder, say=interrupt)
-    (tmp_path / "model.checkpoints" / "checkpoint-12" / "trainer_state.json").unlink()
+    [state] = (tmp_path / "model.checkpoints").glob("*/checkpoint-12/trainer_state.json")
+    state.unlink()
     said = []
     model = pretraining.pretrain(TOKENS, VOCABULARY, settings=settings, seed=3, folder=folder, say=said.append)
     assert said[0].startswith("step 12 ")
     assert torch.equal(model.cls.predictions.bias, whole[0].cls.predictions.bias)
 
 
-def test_checkpoints_of_another_vocabulary_or_run_are_refused(tmp_path, settings):
-    folder = tmp_path / "model"
+def test_checkpoints_of_another_run_are_left_alone_until_a_run_ends(whole, tmp_path, settings):
+    folder, said = tmp_path / "model", []
 
     def interrupt(line):
-        raise KeyboardInterrupt
+        said.append(line)
+        if line.startswith("step 8 "):
+            raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        pretraining.pretrain(TOKENS, VOCABULARY, settings=settings, seed=3, folder=folder, say=interrupt)
-    other = Vocabulary.of_medians({f"G{i:02d}": 2.0 + i for i in range(40)})
-    with pytest.raises(DatamixError, match=r"are of another vocabulary(.|\n)*delete"):
-        pretraining.pretrain(TOKENS, other, settings=settings, seed=3, folder=folder)
-    with pytest.raises(DatamixError, match=r"are of another run \(other seed\)"):
-        pretraining.pretrain(TOKENS, VOCABULARY, settings=settings, seed=4, folder=folder)
-    cells = as_tokens(draw_cells(68, seed=1))
-    with pytest.raises(DatamixError, match=r"are of another run \(other cells\)"):
-        pretraining.pretrain(cells, VOCABULARY, settings=settings, seed=3, folder=folder)
+    runs = {
+        "first": (TOKENS, VOCABULARY, 3),
+        "another vocabulary": (TOKENS, Vocabulary.of_medians({f"G{i:02d}": 2.0 + i for i in range(40)}), 3),
+        "another seed": (TOKENS, VOCABULARY, 4),
+        "other cells": (as_tokens(draw_cells(68, seed=1)), VOCABULARY, 3),
+    }
+    for tokens, vocabulary, seed in runs.values():
+        with pytest.raises(KeyboardInterrupt):
+            pretraining.pretrain(tokens, vocabulary, settings=settings, seed=seed, folder=folder, say=interrupt)
+    assert [line.partition(",")[0] for line in said] == ["step 4 of 16", "step 8 of 16"] * len(runs)
+    said.clear()
+    model = pretraining.pretrain(TOKENS, VOCABULARY, settings=settings, seed=3, folder=folder, say=said.append)
+    assert [line.partition(",")[0] for line in said] == ["step 12 of 16", "step 16 of 16"]
+    for name, value in whole[0].state_dict().items():
+        assert torch.equal(model.state_dict()[name], value), name
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]  # nor are any checkpoints left of the others
 
 
 def test_steps_in_place_of_epochs(whole, tmp_path, settings):

@@ -5,6 +5,7 @@ the processor or one GPU; started through `torchrun` or `accelerate launch`, sev
 """
 
 import hashlib
+import json
 import math
 import os
 import shutil
@@ -27,11 +28,10 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from datamix.geneformer.masking import IGNORED, EpochOrder, MaskedCells, pad
 from datamix.geneformer.vocabulary import PAD, Vocabulary
 from datamix.project.errors import DatamixError
-from datamix.project.files import read_json, replacing, write_json
+from datamix.project.files import replacing
 from datamix.project.profile import Geneformer
 
 Say = Callable[[str], None]
-_RUN = "run.json"
 _STATE = "trainer_state.json"
 _LOCAL = 1.5
 """Queries and keys of a local start, relative to what they are made from: places a few ranks away get most weight."""
@@ -171,7 +171,8 @@ def pretrain(
         Seeds weights, order, masks and dropout.
     folder
         Receives `config.json` and `model.safetensors` (`BertForMaskedLM.from_pretrained` opens it), `vocabulary.json`,
-        and `history.csv` (step, epoch, loss, learning rate). Checkpoints lie in `<folder>.checkpoints` until then.
+        and `history.csv` (step, epoch, loss, learning rate). Checkpoints lie in `<folder>.checkpoints` until then,
+        those of each run in a folder of their own.
     say
         Called with a line a checkpoint.
 
@@ -182,8 +183,7 @@ def pretrain(
     Raises
     ------
     DatamixError
-        If no cell has a token, a token is outside the vocabulary, a checkpoint is of another vocabulary or run, or the
-        processes cannot share a step's cells evenly.
+        If no cell has a token, a token is outside the vocabulary, or the processes cannot share a step's cells evenly.
 
     Warns
     -----
@@ -191,7 +191,8 @@ def pretrain(
         If the warm-up is as long as the training or longer, so that the learning rate never reaches its peak.
     """
     cells = _checked(tokens, vocabulary)
-    arguments = _arguments(settings, seed=seed, folder=_checkpoints(folder))
+    run = _run(cells, vocabulary, settings=settings, seed=seed)
+    arguments = _arguments(settings, seed=seed, folder=_checkpoints(folder) / run)
     steps = settings.steps or settings.epochs * _epoch_steps(len(cells), arguments)
     if settings.warmup_steps >= steps:
         warnings.warn(
@@ -199,7 +200,7 @@ def pretrain(
             f"{settings.lr * steps / settings.warmup_steps:.2g} and never reaches its peak of {settings.lr:.2g}",
             stacklevel=2,
         )
-    checkpoint = _last_checkpoint(_checkpoints(folder), _run(cells, vocabulary, settings=settings, seed=seed))
+    checkpoint = _last_checkpoint(_checkpoints(folder) / run)
     network = new_model(vocabulary, settings=settings, seed=seed)
     trainer = _Trainer(
         similar_lengths=settings.similar_lengths,
@@ -296,26 +297,18 @@ def _checkpoints(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.checkpoints")
 
 
-def _last_checkpoint(folder: Path, run: dict[str, Any]) -> Path | None:
-    """Return the newest whole checkpoint, after checking that it is of this run; note the run where there is none."""
-    record = folder / _RUN
-    if not record.is_file():
-        write_json(record, run)
-        return None
-    found = read_json(record)
-    differ = [name for name in run if found.get(name) != run[name]]
-    if differ:
-        what = "another vocabulary" if "vocabulary" in differ else f"another run (other {', '.join(differ)})"
-        msg = f"The checkpoints in {folder} are of {what}."
-        raise DatamixError(msg, fix=f"delete {folder} to train from the start")
+def _last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest whole checkpoint of a run, where there is one."""
     # The trainer writes its state last.
     whole = [p for p in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*") if (p / _STATE).is_file()]
     return max(whole, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
 
 
-def _run(cells: datasets.Dataset, vocabulary: Vocabulary, *, settings: Geneformer, seed: int) -> dict[str, Any]:
+def _run(cells: datasets.Dataset, vocabulary: Vocabulary, *, settings: Geneformer, seed: int) -> str:
+    """Name a run by what decides it: checkpoints of other cells or settings lie beside, and are not gone on from."""
     digest = hashlib.sha256()
     for chunk in cells.with_format("arrow").iter(batch_size=2_000):
         digest.update(pc.list_flatten(chunk["input_ids"]).combine_chunks().to_numpy().tobytes())
     about = settings.model_dump(mode="json", exclude={"baselines", "added", "seeds", "evaluation_cells"})
-    return {"vocabulary": vocabulary.digest, "settings": about, "seed": seed, "cells": digest.hexdigest()}
+    digest.update(json.dumps([vocabulary.digest, about, seed], sort_keys=True).encode())
+    return digest.hexdigest()[:16]

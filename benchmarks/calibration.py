@@ -27,7 +27,7 @@ from datamix.sources.simulator.reader import simulated
 
 CELLS, EVALUATION_CELLS, EPOCHS = 1000, 480, 60
 """As in the demo."""
-SEEDS = 12
+SEEDS = 24
 SIZES = (2, 3, 5)
 """Seeds of a mixture."""
 TABLES = 100

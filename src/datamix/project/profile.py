@@ -73,6 +73,9 @@ class Evaluation(Settings):
     """Draw so many cells (seeded); nothing means all."""
     note: Words = ""
     """One sentence for the reader: what this set is, and how small."""
+    seen: bool = False
+    """Ours: its cells are of types that the baseline's corpus has, labelled or not, so that the finding on unseen cells
+    is held against this set (and others so marked) alone: one of another laboratory, as the unseen cells are."""
     shares_donors_with: dict[str, str] = Field(default_factory=dict)
     """Training datasets that may hold donors of this set, each with the reason; the leakage guard stops at others."""
     shares_cells_with: dict[str, str] = Field(default_factory=dict)

@@ -228,6 +228,10 @@ def test_labels_of_the_names(tmp_path):
             r"none of the 2 cells \(such as 'c0'\)",
         ),
         ({"rule": "column", "file": "twice.txt", "column": "call"}, "cell 'c0' stands twice in the label file"),
+        (
+            {"rule": "column", "file": "l.txt", "column": "call", "names": {"b": "B cell"}},
+            r"names has 'b', which no cell is labelled; there are a\.",
+        ),
     ],
 )
 def test_labels_that_do_not_fit(tmp_path, cell_type, message):
@@ -244,6 +248,9 @@ def test_labels_that_do_not_fit(tmp_path, cell_type, message):
 REAL = {
     "pbmc_donor_a": (2896, 13939, 2115, 231),
     "hesc_rgc": (366, 33020, 16298, 3402),
+    "zheng_sorted_blood": (2140, 8863, 3270, 248),
+    "kang_stimulated": (1000, 9015, 1294, 2950),
+    "hao_blood": (1000, 33538, 7069, 18795),
     "pbmc3k": (2700, 32738, 2197, 419),
     "hca_bone_marrow": (50, 33694, 2392, 3526),
     "breast_tumour": (302, 33694, 18216, 3770),
@@ -284,7 +291,11 @@ def test_real_lymphoma_cells_x_genes_with_labels_that_agree_with_rna(real_data):
 
 def test_real_labels(real_data):
     found = read_real(real_data, "pbmc3k").obs["cell_type"].value_counts()
-    assert (len(found), found["Naive CD4 T"], found["not labelled"]) == (10, 697, 62)
+    assert (len(found), found["CD4 T cell"], found["not labelled"]) == (9, 0, 62)
+    sorted_ = read_real(real_data, "zheng_sorted_blood").obs["cell_type"].value_counts().to_dict()
+    assert sorted_ == {"NK cell": 769, "CD4 T cell": 721, "B cell": 330, "CD8 T cell": 191, "Monocyte": 129}
+    # Leaving a type out of training asks for the same words on both sides.
+    assert set(sorted_) < set(found.index)
     assert read_real(real_data, "breast_tumour").obs["cell_type"].value_counts().to_dict() == {
         "aneuploid": 228,
         "diploid": 74,
@@ -292,6 +303,24 @@ def test_real_labels(real_data):
     thyroid = read_real(real_data, "thyroid_atc").obs["cell_type"].value_counts()
     assert thyroid.to_dict() == {"tumour-like": 124, "not tumour-like": 49}
     assert set(read_real(real_data, "fetal_cortex").obs["cell_type"]) == {"NPC", "GW16", "GW21", "GW21+3"}
+
+
+def test_the_names_of_sorted_cells_are_the_populations_of_the_file_beside_them(real_data):
+    cells = read_real(real_data, "zheng_sorted_blood").obs_names
+    (path,) = real_data.rglob("referenceAnnot.rda")
+    population = [str(p) for p in r_object(path)]
+    assert [cell.startswith(p) for cell, p in zip(cells, population, strict=True)] == [True] * len(cells)
+
+
+def test_interferon_shows_in_the_stimulated_cells_only(real_data):
+    """The two matrices of the file are not exchanged: ISG15 is the strongest answer to interferon beta."""
+    options = read_manifest(PROJECT).dataset("kang_stimulated").options
+    (path,) = real_data.rglob("pbmc_stim.RData")
+    stimulated, control = (
+        read({path.name: path}, **options | {"matrix": matrix}) for matrix in (options["matrix"], "pbmc.ctrl")
+    )
+    share = {name: (block[:, "ISG15"].X.toarray() > 0).mean() for name, block in (("s", stimulated), ("c", control))}
+    assert share["s"] > 0.9 > 0.5 > share["c"]
 
 
 def test_r_object_and_table_of_the_real_protein_counts(real_data):

@@ -23,7 +23,14 @@ def cell_types(cells: pd.Index, files: Mapping[str, Path], *, rule: str, **optio
 
 
 def labels(
-    cells: pd.Index, files: Mapping[str, Path], *, what: str, missing: str, rule: str = "", **options: Any
+    cells: pd.Index,
+    files: Mapping[str, Path],
+    *,
+    what: str,
+    missing: str,
+    rule: str = "",
+    names: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> np.ndarray:
     """Give each cell a label: a type, a donor, a study.
 
@@ -39,6 +46,8 @@ def labels(
         The word where the rule has nothing to say, or says that nothing is known (`missing.MISSING`).
     rule
         `column`, `mean`, `markers`, `name` or `constant`; the functions below say what each takes.
+    names
+        What labels are called here, where a source has other words for them: its label → ours. Others stay.
     **options
         The arguments of that rule.
 
@@ -49,7 +58,7 @@ def labels(
     Raises
     ------
     DatamixError
-        If the rule, a file or a column does not exist, or no cell is found in the table.
+        If the rule, a file or a column does not exist, no cell is found in the table, or none has a label of `names`.
     """
     if rule not in _RULES:
         msg = (
@@ -72,6 +81,13 @@ def labels(
         example = cells[0] if len(cells) else ""
         msg = f"{what}: none of the {len(cells)} cells (such as '{example}') has a label by the rule '{rule}'."
         raise DatamixError(msg, fix="check how the label file names its cells, and the options in data_manifest.yaml")
+    if names is not None:
+        absent = [label for label in names if not (found.astype(str) == label).any()]
+        if absent:
+            there = ", ".join(sorted(found.dropna().astype(str).unique())[:20])
+            msg = f"{what}: names has '{absent[0]}', which no cell is labelled; there are {there}."
+            raise DatamixError(msg, fix="correct `names` in the dataset's options in data_manifest.yaml")
+        found = found.map(lambda label: names.get(str(label), label))
     return as_labels(found, missing=missing)
 
 

@@ -11,11 +11,12 @@ import pandas as pd
 from anndata import AnnData
 
 from datamix.project.errors import DatamixError
-from datamix.sources.formats.blocks import count_blocks, cut
+from datamix.sources.formats.blocks import count_blocks, cut, require_columns
 from datamix.sources.formats.cell_file import CellFile
 from datamix.sources.formats.cell_labels import labels
 from datamix.sources.formats.missing import as_labels
 from datamix.sources.formats.open_cells import open_cells
+from datamix.sources.formats.r_objects import as_table
 
 _ID = r"^(?:\w+_)?ENSG(?:R0|\d\d)\d{9}"
 SYMBOLS = (
@@ -40,6 +41,7 @@ def read_file(
     study: Rule | None = None,
     symbol: str | None = None,
     ensembl: str | None = None,
+    cells: str | None = None,
     name_with: str | list[str] | None = None,
     keep: Mapping[str, str | int | float | bool | list[str | int | float | bool]] | None = None,
 ) -> Iterator[AnnData]:
@@ -69,6 +71,9 @@ def read_file(
         the usual names.
     ensembl
         The column with their Ensembl ids, where they are named by symbol; nothing means any column that holds ids.
+    cells
+        The file with a table of cells that stands beside the counts, its first column their names: its columns count
+        as the counts' own. Each cell of the counts must be in it.
     name_with
         Columns that are put before the names of cells, where samples that were put together share barcodes.
     keep
@@ -86,12 +91,14 @@ def read_file(
     """
     rules = {"cell_type": cell_type, "donor": donor, "dataset": study}
     named = {name: rule for name, rule in rules.items() if rule is not None}
-    chosen = _files_with_counts(files, counts, named)
+    chosen = _files_with_counts(files, counts, named, cells)
+    beside = _table_beside(files, cells)
     with ExitStack() as opened:
         samples = open_cells(chosen, opened, matrix=matrix, modality=modality)
         genes, columns, notes = genes_in_all(samples, symbol=symbol, ensembl=ensembl)
         tables = [
-            _cells(sample, file, files, named, keep or {}, name_with, of=len(samples)) for sample, file in samples
+            _cells(sample, file, files, named, keep or {}, name_with, beside, of=len(samples))
+            for sample, file in samples
         ]
         in_all = sum(len(rows) for rows, _ in tables)
         for (_, file), (rows, obs), own in zip(samples, tables, columns, strict=True):
@@ -114,11 +121,11 @@ def _names(prefix: pd.Series, names: np.ndarray) -> list[str]:
 
 
 def _files_with_counts(
-    files: Mapping[str, Path], counts: str | list[str] | None, rules: Mapping[str, Rule]
+    files: Mapping[str, Path], counts: str | list[str] | None, rules: Mapping[str, Rule], cells: str | None
 ) -> dict[str, Path]:
     wanted = [counts] if isinstance(counts, str) else counts
     if wanted is None:
-        beside = {rule.get("file") for rule in rules.values() if isinstance(rule, Mapping)}
+        beside = {cells, *(rule.get("file") for rule in rules.values() if isinstance(rule, Mapping))}
         # A table may stand in the object that holds the counts.
         return {name: path for name, path in files.items() if name not in beside} or dict(files)
     for name in wanted:
@@ -128,6 +135,30 @@ def _files_with_counts(
     return {name: files[name] for name in wanted}
 
 
+def _table_beside(files: Mapping[str, Path], name: str | None) -> pd.DataFrame | None:
+    if name is None:
+        return None
+    if name not in files:
+        msg = f"cells: the dataset has no file '{name}', only {', '.join(files)}."
+        raise DatamixError(msg, fix="edit the dataset's options in data_manifest.yaml")
+    return as_table(files[name])
+
+
+def _about_cells(file: CellFile, columns: list[str], beside: pd.DataFrame | None) -> pd.DataFrame:
+    """Return columns of what is known of a file's cells: by the file itself, or by the table beside it."""
+    if beside is None:
+        return file.obs(columns)
+    require_columns([*file.columns, *beside.columns], columns, where=f"{file.where}: obs, with the table beside it")
+    names = pd.Index(file.read_names(np.arange(file.n_cells)).astype(str))
+    absent, twice = names[~names.isin(beside.index)], beside.index[beside.index.duplicated()]
+    if len(absent) or len(twice):
+        what = f"has no cell '{absent[0]}' of {file.where}" if len(absent) else f"has cell '{twice[0]}' twice"
+        msg = f"cells: the table beside the counts {what}."
+        raise DatamixError(msg, fix="take the table that was made with these counts, a row a cell")
+    own = file.obs([column for column in columns if column in file.columns]).reset_index(drop=True)
+    return own.join(beside.loc[names, [c for c in columns if c not in file.columns]].reset_index(drop=True))
+
+
 def _cells(
     sample: str,
     file: CellFile,
@@ -135,13 +166,14 @@ def _cells(
     rules: Mapping[str, Rule],
     keep: Mapping[str, Any],
     name_with: str | list[str] | None,
+    beside: pd.DataFrame | None,
     *,
     of: int,
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Return the rows of a file that are wanted, and a table of them: its columns, and `_prefix` of their names."""
     before = [name_with] if isinstance(name_with, str) else list(name_with or [])
     columns = [rule for rule in rules.values() if isinstance(rule, str)]
-    table = file.obs(list(dict.fromkeys([*columns, *keep, *before])))
+    table = _about_cells(file, list(dict.fromkeys([*columns, *keep, *before])), beside)
     text = {str(column): as_labels(table[column], missing="") for column in table.columns}
     kept = np.ones(file.n_cells, dtype=bool)
     for column, values in keep.items():

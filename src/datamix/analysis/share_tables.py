@@ -61,8 +61,9 @@ def unseen_mixtures(scores: pd.DataFrame, profile: Profile) -> tuple[pd.DataFram
 
     Returns
     -------
-    A row a (evaluation, mixture): `predicted`, `found`; and a row an evaluation set: the fields of
-    `datamix.analysis.mixture_law.Accuracy`. Both are empty where there are too few mixtures.
+    A row a (evaluation, mixture): `predicted`, `found`, and the columns of `datamix.analysis.mixture_law.errors`; and a
+    row an evaluation set: the fields of `datamix.analysis.mixture_law.Accuracy`. Both are empty where there are too few
+    mixtures.
     """
     medians, unseen = medians_of(scores), by_shares.random_mixtures(profile)
     first = by_shares.first_round(profile)
@@ -72,9 +73,10 @@ def unseen_mixtures(scores: pd.DataFrame, profile: Profile) -> tuple[pd.DataFram
             of_seeds = pd.DataFrame(medians.xs(name, level="evaluation")).reindex(first)
             predicted = mixture_law.predict_unseen(shares_table(first, profile), of_seeds.mean(axis=1), unseen=unseen)
             found = of_seeds.mean(axis=1)[unseen]
-            points.append(pd.DataFrame({"evaluation": name, "mixture": unseen, "predicted": predicted, "found": found}))
+            of_set = pd.DataFrame({"evaluation": name, "mixture": unseen, "predicted": predicted, "found": found})
+            points.append(of_set.join(mixture_law.errors(predicted, of_seeds)))
             accuracies.append({"evaluation": name, **vars(mixture_law.accuracy(predicted, of_seeds))})
-    columns = [*_WORDS, "predicted", "found"]
+    columns = [*_WORDS, "predicted", "found", "error", "error_of_average"]
     return (
         pd.concat(points, ignore_index=True) if points else pd.DataFrame(columns=columns),
         pd.DataFrame(accuracies, columns=["evaluation", *mixture_law.Accuracy.__annotations__]),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from datamix.figures import style
 from datamix.project.profile import Profile
@@ -46,7 +47,8 @@ def claims(table: pd.DataFrame) -> Figure:
             ax.axvline(threshold.iloc[0], color="black", linestyle=":", linewidth=0.8)
         ax.axvline(0, color="#CCCCCC", linewidth=0.6, zorder=0)
         ax.set(xlabel="Difference of median R²")
-        ax.set_title(fill(part["title"].dropna().iloc[0], 104 // columns))
+        ax.set_title(fill(part["title"].dropna().iloc[0], 114 // columns))
+        ax.xaxis.set_major_locator(MaxNLocator(5))
     axes[0, 0].set_yticks(range(len(sources)), sources)
     axes[0, 0].set_ylim(len(sources) - 0.4, -0.6)
     handles = [Line2D([], [], marker="o", color=c) for c in VERDICT_COLOURS.values()]

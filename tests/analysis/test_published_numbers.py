@@ -86,7 +86,7 @@ def test_verdicts_follow_the_numbers(published):
 
 
 def test_beside_an_r2_of_ours_stands_what_simple_models_reach(published):
-    numbers = our_numbers(read_profile("paper"), r2={("aml", "blood"): 0.33}, cells={d: 1 for d in read_profile("paper").datasets})  # fmt: skip  # noqa: E501
+    numbers = our_numbers(read_profile("paper"), r2={("aml", "blood"): 0.33}, cells=dict.fromkeys(read_profile("paper").datasets, 1))  # fmt: skip  # noqa: E501
     beside = pd.DataFrame(
         {"evaluation": ["aml", "scc"], "mixture": "blood", "simple_mean": 0.4, "simple_pca": 0.512, "ceiling": 0.9}
     )

@@ -134,9 +134,7 @@ def over_equal_shares(plan: Mapping[str, Any], profile: Profile, *, drawn: Media
     measured, draws = [], []
     for asked, mixture in plan["recommended"].items():
         sets = list(profile.evaluations) if asked == EVERY_SET else [asked]
-        one, other = (
-            drawn.keys.get_indexer(pd.MultiIndex.from_product([sets, [name]])) for name in (mixture, uniform)
-        )
+        one, other = (drawn.keys.get_indexer(pd.MultiIndex.from_product([sets, [name]])) for name in (mixture, uniform))
         measured.append((drawn.measured[one] - drawn.measured[other]).mean())
         draws.append((drawn.drawn[:, one] - drawn.drawn[:, other]).mean(axis=1))
     return np.array(measured), np.column_stack(draws)

@@ -30,9 +30,8 @@ def claims(table: pd.DataFrame) -> Figure:
     names, sources = table["claim"].unique(), table["source"].unique()
     rows = -(-len(names) // 4)
     columns = -(-len(names) // rows)
-    fig, axes = style.figure(
-        width=style.WIDE, height=8 + rows * (16 + 6 * len(sources)), nrows=rows, ncols=columns, sharey=True, squeeze=False
-    )
+    height = 8 + rows * (16 + 6 * len(sources))
+    fig, axes = style.figure(width=style.WIDE, height=height, nrows=rows, ncols=columns, sharey=True, squeeze=False)
     for ax in axes.ravel()[len(names) :]:
         ax.axis("off")
     for ax, name in zip(axes.ravel(), names, strict=False):

@@ -17,7 +17,6 @@ from datamix.figures.labels import GROUPS
 from datamix.project.mixture_names import read_name
 from datamix.project.profile import Profile
 
-
 YARDSTICKS = {"simple_mean": "Mean profile", "simple_pca": "PCA", "ceiling": "Ceiling"}
 """Columns of the strip beside the heat map, and their labels."""
 

@@ -40,7 +40,9 @@ READS: dict[str, Callable[[Layout], list[Path]]] = {
     "held_out": _of_first_baseline(Layout.held_out_of),
     "geneformer": lambda layout: [table_of(layout)] if layout.profile.geneformer else [],
     "yardsticks": _of_first_baseline(Layout.yardsticks_of),
-    "composition": lambda layout: [layout.composition_scores, layout.second_round] if layout.profile.composition else [],
+    "composition": lambda layout: (
+        [layout.composition_scores, layout.second_round] if layout.profile.composition else []
+    ),
 }
 """What a word stands for; what is read out of latent spaces, of genes and of types held out is the first baseline's.
 A profile that has no Geneformer, or no mixtures by shares, has no files of them, and notebooks that can do without run.

@@ -109,8 +109,8 @@ save_panel(
 # %% tags=["hide-input"]
 claims = kept.table("claims")
 claims = claims.assign(
-    text=[interval_in_words(r.value, r.low, r.high, spec=".2f") for r in claims.itertuples()],
-    threshold=[f"{t:g}" if t == t else "–" for t in claims["threshold"]],
+    text=[interval_in_words(r.value, r.low, r.high, spec=".3f") for r in claims.itertuples()],
+    threshold=[f"{t:g}".replace("-", "−") if t == t else "–" for t in claims["threshold"]],
 )
 claims = claims[["finding", "about", "text", "threshold", "verdict", "why"]].fillna("")
 claims.columns = ["Finding", "Measured on", "Difference of median R²", "Threshold", "Verdict", "Note"]
@@ -133,7 +133,7 @@ def beside(table):
     shown = own.pivot(index="evaluation_label", columns="model", values="r2")[list(models)].rename(columns=models)
     of_cells = own[own["model"] == "ldvae"].set_index("evaluation_label")
     shown = shown.assign(Ceiling=of_cells["ceiling"], Share=of_cells["share"]).loc[of_cells.index]
-    return shown.rename_axis("Evaluation set").style.format("{:.2f}").format("{:.0%}", subset=["Share"])
+    return shown.rename_axis(index="Evaluation set", columns=None).style.format("{:.2f}").format("{:.0%}", subset=["Share"])
 
 
 Markdown(NOT_RECORDED) if yardsticks is None else beside(yardsticks)

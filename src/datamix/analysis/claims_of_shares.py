@@ -111,7 +111,7 @@ def error_saved(points: pd.DataFrame) -> tuple[float, float, float, int]:
     """
     saved = (points["error_of_average"] - points["error"]).groupby(points["evaluation"], sort=False)
     mean, of, sets = saved.mean(), saved.size(), saved.ngroups
-    scatter = saved.std() / np.sqrt(of)
+    scatter = pd.Series(saved.sem())
     tail = (1 - LEVEL) / 2
     low = mean - student.ppf(1 - tail, of - 1) * scatter
     high = mean + student.ppf(1 - tail / sets, of - 1) * scatter
@@ -123,8 +123,8 @@ def over_equal_shares(plan: Mapping[str, Any], profile: Profile, *, drawn: Media
 
     Returns
     -------
-    (n,) and (resamples, n), for each key of `plan["recommended"]`; nothing where none is recommended, or equal shares
-    were not trained.
+    (n,) and (resamples, n): for each evaluation set, then for all alike; nothing where no mixture is recommended, or
+    equal shares were not trained.
     """
     uniform = name_shares(
         by_shares.whole_cells(dict.fromkeys(profile.blocks, 1.0), by_shares.composition_of(profile).cells)
@@ -132,8 +132,8 @@ def over_equal_shares(plan: Mapping[str, Any], profile: Profile, *, drawn: Media
     if not plan["recommended"] or uniform not in drawn.keys.get_level_values("mixture"):
         return None
     measured, draws = [], []
-    for asked, mixture in plan["recommended"].items():
-        sets = list(profile.evaluations) if asked == EVERY_SET else [asked]
+    for asked in _asked(plan, profile):
+        mixture, sets = plan["recommended"][asked], list(profile.evaluations) if asked == EVERY_SET else [asked]
         one, other = (drawn.keys.get_indexer(pd.MultiIndex.from_product([sets, [name]])) for name in (mixture, uniform))
         measured.append((drawn.measured[one] - drawn.measured[other]).mean())
         draws.append((drawn.drawn[:, one] - drawn.drawn[:, other]).mean(axis=1))
@@ -158,10 +158,14 @@ def _recommended(plan: Mapping[str, Any], profile: Profile, *, drawn: Medians) -
     clear = int((np.percentile(found[1], 50 * (1 - LEVEL), axis=0) > -NO_LOSS).sum())
     first = set(by_shares.first_round(profile))
     before = len(first.intersection(plan["recommended"].values()))
-    about = f"mixtures recommended for {', '.join(plan['recommended'])}, and equal shares"
+    about = f"mixtures recommended for {', '.join(_asked(plan, profile))}, and equal shares"
     alone = f"each alone: within the margin or better in {clear} of {len(found[0])}"
     chosen = f"; {before} had been trained before, and their own scores helped to choose them" if before else ""
     return row_of("recommended", about, smallest(*found), threshold=-NO_LOSS) | {"why": alone + chosen}
+
+
+def _asked(plan: Mapping[str, Any], profile: Profile) -> list[str]:
+    return [name for name in (*profile.evaluations, EVERY_SET) if name in plan["recommended"]]
 
 
 def _words(claim: Claim) -> dict[str, str]:

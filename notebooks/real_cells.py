@@ -133,7 +133,11 @@ def beside(table):
     shown = own.pivot(index="evaluation_label", columns="model", values="r2")[list(models)].rename(columns=models)
     of_cells = own[own["model"] == "ldvae"].set_index("evaluation_label")
     shown = shown.assign(Ceiling=of_cells["ceiling"], Share=of_cells["share"]).loc[of_cells.index]
-    return shown.rename_axis(index="Evaluation set", columns=None).style.format("{:.2f}").format("{:.0%}", subset=["Share"])
+    return (
+        shown.rename_axis(index="Evaluation set", columns=None)
+        .style.format("{:.2f}")
+        .format("{:.0%}", subset=["Share"])
+    )
 
 
 Markdown(NOT_RECORDED) if yardsticks is None else beside(yardsticks)

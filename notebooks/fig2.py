@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   datamix:
-#     reads: [scores, models, corpora, genes]
+#     reads: [scores, yardsticks, models, corpora, genes]
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -19,7 +19,7 @@
 # Each model of the first baseline, blood in the paper, is asked to reconstruct cells that no model was trained on.
 # A cell counts as well predicted where the predicted expression of its most variable genes correlates with what was measured.
 #
-# **Input:** per-cell scores of all models (`scores/reconstruction.parquet`).
+# **Input:** per-cell scores of all models (`scores/reconstruction.parquet`), and of simple ones (`scores/yardsticks/`).
 # **Output:** panels 2a–2c, and the values that the text quotes.
 
 # %% tags=["parameters"]
@@ -28,6 +28,7 @@ profile: str = "demo"  # which data and settings: demo | mini | paper, or the na
 # %%
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
+from datamix.analysis.beside import beside_each
 from datamix.analysis.shared_donors import about_donors
 from datamix.analysis.summary import by_cell_type, summarise
 from datamix.analysis.published_numbers import published_r2
@@ -51,6 +52,7 @@ scores = results.scores(baseline)
 # %%
 summary = labels.label_mixtures(summarise(scores, mixtures), results.profile)
 summary = summary.merge(published_r2(baseline), on=["evaluation", "mixture"], how="left")
+summary = summary.merge(beside_each(results.yardsticks(baseline)), on=["evaluation", "mixture"], how="left")
 
 # %%
 cells = scores.drop_duplicates(["evaluation", "cell"]).shape[0]
@@ -60,9 +62,12 @@ save_panel(
     "2a",
     data=summary,
     alt=f"Heat map of the median reconstruction R² of {len(mixtures)} models in columns on "
-    f"{summary['evaluation'].nunique()} evaluation sets in rows; colour is the log2 fold change against the baseline.",
+    f"{summary['evaluation'].nunique()} evaluation sets in rows; colour is the log2 fold change against the baseline. "
+    "On the right, without colour: mean profile, PCA and ceiling.",
     caption=f"**Reconstruction R² of the {baseline_label} Baseline.** Median over cells, averaged over seeds, printed; "
-    f"colour: log2 fold change against the baseline. {len(mixtures)} models, {cells:,} evaluation cells.",
+    f"colour: log2 fold change against the baseline. {len(mixtures)} models, {cells:,} evaluation cells. "
+    "Grey, beside them: the mean profile and ten principal components of the baseline's training cells, and the ceiling, "
+    "what a perfect model could reach on cells of this depth.",
     results=results,
 )
 
@@ -125,6 +130,12 @@ record(
     results=results,
 )
 record("fig2.pairs", len(additions), unit="pairs", results=results)
+for name in ("pca", "mean"):
+    below = int((base["median"] < base[f"simple_{name}"]).sum())
+    record(f"fig2.beside.{name}", below, unit="evaluation sets", results=results)
+record("fig2.beside.sets", len(base), unit="evaluation sets", results=results)
+for name, share in (("least", base["share"].min()), ("most", base["share"].max())):
+    record(f"fig2.beside.{name}", share, unit="share of the ceiling", results=results)
 
 # %% [markdown]
 # The baseline predicts {val}`fig2.seen.label` best, with a median R² of {val}`fig2.seen.median:.2f` ({val}`fig2.seen.low:.2f` to {val}`fig2.seen.high:.2f`), and {val}`fig2.unseen.label` worst, with {val}`fig2.unseen.median:.2f` ({val}`fig2.unseen.low:.2f` to {val}`fig2.unseen.high:.2f`).
@@ -136,6 +147,10 @@ record("fig2.pairs", len(additions), unit="pairs", results=results)
 # Pairs of an added set and an evaluation set: {val}`fig2.pairs`; above their control by more than their simultaneous interval: {val}`fig2.clear.up`; below it: {val}`fig2.clear.down`.
 # Furthest above lies {val}`fig2.best.mixture` on {val}`fig2.best.evaluation`: the baseline has {val}`fig2.best.baseline:.2f`, this mixture {val}`fig2.best.median:.2f`, and the difference from its control, “{val}`fig2.best.control`”, is {val}`fig2.best.over_control:.3f` ({val}`fig2.best.over_control_low:.3f` to {val}`fig2.best.over_control_high:.3f`).{val}`fig2.best.donors`
 # Furthest below lies {val}`fig2.worst.mixture` on {val}`fig2.worst.evaluation`, held against “{val}`fig2.worst.control`”, with {val}`fig2.worst.over_control:.3f` ({val}`fig2.worst.over_control_low:.3f` to {val}`fig2.worst.over_control_high:.3f`).
+#
+# How good are these numbers?
+# The baseline's R² is below that of ten principal components of the same training cells on {val}`fig2.beside.pca` of {val}`fig2.beside.sets` evaluation sets, and below that of their mean profile on {val}`fig2.beside.mean`; it reaches {val}`fig2.beside.least:.0%` to {val}`fig2.beside.most:.0%` of what the depth of the cells allows.
+# [Figure S9](figS9) has the same of every mixture, and on molecules that no model was shown.
 #
 # ### Beside the published values
 #

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   datamix:
-#     reads: [composition]
+#     reads: [composition, yardsticks, geneformer]
 #     needs: {composition: true}
 #   jupytext:
 #     text_representation:
@@ -21,18 +21,22 @@
 # Here every mixture has the same {val}`fig7.cells:,d` cells and the same number of steps, and what differs is the shares of {val}`fig7.blocks` sets: the corpus of the {val}`fig7.baseline` Baseline, and the added ones.
 # This figure is ours, and the paper has no numbers to hold it against.
 #
-# **Input:** per-cell scores of {val}`fig7.mixtures` mixtures, {val}`fig7.seeds` seeds each (`composition/scores.parquet`).
-# **Output:** panels 7a–7d, and the values that the text quotes.
+# **Input:** per-cell scores of {val}`fig7.mixtures` mixtures, {val}`fig7.seeds` seeds each (`composition/scores.parquet`); for ranks, also those of the mixtures of [Figure 2](fig2) under simple models (`scores/yardsticks/`) and, where the profile trains it, Geneformer.
+# **Output:** panels 7a–7e, and the values that the text quotes.
 
 # %% tags=["parameters"]
 profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
 
 # %%
+import pandas as pd
+
 from datamix.analysis.share_tables import draw, rank_agreement, recommended, unseen_mixtures
 from datamix.analysis.shapley import attribute
+from datamix.analysis.two_families import beside_ldvae
 from datamix.corpora.shares import coalitions
 from datamix.figures import composition
 from datamix.figures.labels import evaluation_label
+from datamix.geneformer.tables import read_scores
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
 from datamix.publishing.values import record
@@ -208,32 +212,61 @@ best = advised[advised["kind"] == "recommended"]
 record("fig7.recommended", len(best), unit="mixtures", results=results)
 record("fig7.recommended.above", int((best["over_uniform_low"] > 0).sum()), unit="mixtures", results=results)
 record("fig7.recommended.below", int((best["over_uniform_high"] < 0).sum()), unit="mixtures", results=results)
-agreement = rank_agreement(scores)
-names = {model: composition.MODELS[model][0] for model in agreement["model"].unique()}
-said = [
-    f"Between the LDVAEs and {names[model]}, Kendall's τ of the mixtures' ranks is {part['tau'].min():.2f} to "
-    f"{part['tau'].max():.2f} over the evaluation sets"
-    + (
-        f", between two seeds of the LDVAEs {part['tau_of_seeds'].min():.2f} to {part['tau_of_seeds'].max():.2f}."
-        if part["tau_of_seeds"].notna().all()
-        else "."
-    )
-    for model, part in agreement.groupby("model", sort=False)
+# %% [markdown]
+# Of {val}`fig7.recommended` recommended mixtures, {val}`fig7.recommended.above` are better than equal shares beyond their 95 % interval, and {val}`fig7.recommended.below` worse.
+# The law was fitted before they were trained.
+# Whether the law predicts, and whether what it recommends is at least as good as equal shares, is tested over all sets at once in [Figure 5](claims).
+#
+# ## May a cheap model choose the data for a dear one?
+#
+# If simple models, or Geneformer, put the mixtures in the same order as the LDVAE does, a cheap one can choose the data for a dear one.
+# Kendall's τ is 1 where two orders are the same, −1 where one is the reverse of the other.
+
+# %%
+grid = results.yardsticks(results.baselines[0])
+agreements = [
+    rank_agreement(scores).assign(over="mixtures of equal size"),
+    rank_agreement(grid).assign(over="mixtures of Figure 2"),
 ]
-record(
-    "fig7.ranks",
-    " ".join(said).replace("-", "−") or "No simple model was fitted to these mixtures.",
-    unit="",
+geneformer = results.profile.geneformer
+if geneformer is not None and results.baselines[0] in geneformer.baselines:
+    both = beside_ldvae(read_scores(results.layout, results.baselines[0]), grid)
+    agreements.append(rank_agreement(both).assign(over="mixtures of Figure 2"))
+agreement = pd.concat(agreements, ignore_index=True)
+save_panel(
+    composition.rank_agreement(agreement, results.profile),
+    "7e",
+    data=agreement,
+    alt="Kendall's τ between the ranks of mixtures under the LDVAE and under each other model, a point an evaluation set; grey: where unrelated rankings lie.",
+    caption="**Do other models rank the mixtures alike?** Kendall's τ of median R² (Geneformer: log probability of a hidden gene), an evaluation set a point; open: between two seeds of the LDVAE; grey: 95 % of unrelated rankings of so many mixtures.",
     results=results,
 )
 
 # %% [markdown]
-# Of {val}`fig7.recommended` recommended mixtures, {val}`fig7.recommended.above` are better than equal shares beyond their 95 % interval, and {val}`fig7.recommended.below` worse.
-# The law was fitted before they were trained.
-#
-# ## May a cheap model choose the data for a dear one?
-#
-# {val}`fig7.ranks`
+# ```{panel} 7e
+# ```
+
+# %% tags=["remove-cell"]
+said = [
+    f"{composition.FAMILIES[model]}, over {part['mixtures'].iloc[0]} {over}: τ from {part['tau'].min():.2f} to {part['tau'].max():.2f}, "
+    f"above what unrelated rankings reach ({part['chance'].iloc[0]:.2f}) on {(part['tau'] > part['chance']).sum()} of {len(part)} evaluation sets."
+    for (over, model), part in agreement.groupby(["over", "model"], sort=False)
+]
+record("fig7.ranks", " ".join(said).replace("-", "−"), unit="", results=results)
+seeds = agreement.drop_duplicates(["over", "evaluation"])["tau_of_seeds"].dropna()
+of_seeds = f" Between two seeds of the LDVAE, τ is {seeds.min():.2f} to {seeds.max():.2f}; the other models are compared with the mean over seeds, which is steadier."
+record("fig7.ranks.seeds", of_seeds.replace("-", "−") if len(seeds) else "", unit="", results=results)
+few = agreement[agreement["chance"] >= 1]["mixtures"]
+no_use = (
+    f" Of {few.max()} mixtures even full agreement would be no surprise among unrelated rankings, so that these points say nothing by themselves."
+    if len(few)
+    else ""
+)
+record("fig7.ranks.few", no_use, unit="", results=results)
+
+# %% [markdown]
+# {val}`fig7.ranks`{val}`fig7.ranks.seeds`{val}`fig7.ranks.few`
+# The mixtures of Figure 2 differ in size as well, a sum of two sets having more cells than either, so that an agreement over them may be one on size.
 #
 # ## Use it on your own data
 #

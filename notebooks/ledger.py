@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   datamix:
-#     reads: [scores, corpora, config/paper.yaml]
+#     reads: [scores, yardsticks, corpora, config/paper.yaml]
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -18,19 +18,21 @@
 # Which of the published numbers does this project reproduce?
 # Every number of the paper that is known to us stands here, with ours beside it, what difference is tolerated, and a verdict.
 #
-# **Input:** per-cell scores, the corpora, and, for the settings, the profile `paper`.
+# **Input:** per-cell scores, those of simple models too, the corpora, and, for the settings, the profile `paper`.
 # **Output:** the ledger (`ledger.csv`).
 
 # %% tags=["parameters"]
 profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
 
 # %%
+from datamix.analysis.beside import beside_each
 from datamix.figures import labels
 from datamix.project.files import replacing
 from datamix.analysis.published_numbers import (
     CELLS_TOLERANCE,
     R2_TOLERANCE,
     carried_over,
+    note_yardsticks,
     our_numbers,
     published_numbers,
     write_verdicts,
@@ -51,6 +53,8 @@ ledger, of_means = (
 )
 of_r2 = ledger["number"].str.startswith("r2.")
 ledger["ours_mean"], ledger["verdict_mean"] = (of_means[c].where(of_r2) for c in ("ours", "verdict"))
+beside_r2 = beside_each(results.yardsticks(results.baselines[0]))
+ledger = note_yardsticks(ledger, beside_r2)
 paper = read_profile("paper", results.root)
 settings = carried_over(paper)
 with replacing(results.folder / "ledger.csv") as beside:
@@ -125,6 +129,26 @@ heat.rename(index=lambda m: labels.mixture_label(m, profile=paper)).rename(
 ).rename_axis(index="Mixture", columns=None).reset_index().style.hide()
 
 # %% [markdown]
+# ### What an R² is worth
+#
+# That a number agrees says that two models are alike, not that either is good.
+# The column `note` of `ledger.csv` says, wherever an R² of ours stands, what simple models of the same training cells reach, and the ceiling, what a perfect model could.
+# In this run, for the baseline (medians over cells, averaged over seeds):
+
+# %% tags=["hide-input"]
+columns = {
+    "ours": "LDVAE, median", "ours_mean": "LDVAE, mean", "simple_mean": "Mean profile", "simple_pca": "PCA", "simple_nmf": "NMF",
+    "ceiling": "Ceiling", "share": "LDVAE, part of the ceiling",
+}  # fmt: skip
+own = beside_r2[beside_r2["mixture"] == results.baselines[0]].set_index("evaluation")
+of_baseline = medians.index.get_level_values("mixture") == results.baselines[0]
+own["ours"], own["ours_mean"] = (r2[of_baseline].droplevel("mixture") for r2 in (medians, means))
+own.index = [results.profile.evaluations[e].label for e in own.index]
+own[list(columns)].rename(columns=columns).rename_axis("Evaluation set").style.format("{:.2f}")
+
+# %% [markdown]
+# A mean lies below the median where some cells are described far worse than most; the simple models and the ceiling are medians.
+#
 # ## Settings carried over
 #
 # The profile `paper` has {val}`ledger.settings` settings from the published scripts, of which {val}`ledger.settings_same` are still the same; they were copied, and say nothing of what this project reproduces.

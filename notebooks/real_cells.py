@@ -27,18 +27,36 @@ profile: str = "demo"  # only names where the panels are filed: the tables are t
 
 # %%
 import pandas as pd
+from IPython.display import Markdown
 
+from datamix.figures import composition
 from datamix.figures import reconstruction
 from datamix.figures import latent_spaces
 from datamix.publishing.panels import save_panel
 from datamix.project.profile import read_profile
 from datamix.project.provenance import short_commit
-from datamix.publishing.recorded import read_record
+from datamix.publishing.recorded import NOT_RECORDED, quote_record, read_record
 from datamix.publishing.results import Results
 from datamix.publishing.values import record
 from datamix.publishing.words import counted, interval_in_words
 
 results = Results(profile, notebook="real_cells", reads=[])
+# Other pages quote these, so that they are there whatever the record lacks.
+lacks = f"{{}} on these cells: {NOT_RECORDED}."
+for name, key, what in (
+    ("simple", "figS9.plainly", "Simple models"), ("worth", "fig7.best", "What each set is worth"),
+    ("ranks", "fig7.ranks", "Ranks of mixtures under other models"),
+):  # fmt: skip
+    said = quote_record(results.root, "mini", key, otherwise=lacks.format(what))
+    record(f"real.{name}", said, unit="", results=results)
+for claim in ("law", "recommended"):
+    for part in ("verdict", "text"):
+        record(
+            f"real.{claim}.{part}",
+            quote_record(results.root, "mini", f"claims.{claim}.{part}"),
+            unit="",
+            results=results,
+        )
 mini = read_profile("mini", results.root)
 kept = read_record(results.root, "mini")
 values = kept.values
@@ -91,8 +109,8 @@ save_panel(
 # %% tags=["hide-input"]
 claims = kept.table("claims")
 claims = claims.assign(
-    text=[interval_in_words(r.value, r.low, r.high, spec=".2f") for r in claims.itertuples()],
-    threshold=[f"{t:g}" if t == t else "–" for t in claims["threshold"]],
+    text=[interval_in_words(r.value, r.low, r.high, spec=".3f") for r in claims.itertuples()],
+    threshold=[f"{t:g}".replace("-", "−") if t == t else "–" for t in claims["threshold"]],
 )
 claims = claims[["finding", "about", "text", "threshold", "verdict", "why"]].fillna("")
 claims.columns = ["Finding", "Measured on", "Difference of median R²", "Threshold", "Verdict", "Note"]
@@ -100,6 +118,87 @@ claims.style.hide()
 
 # %% [markdown]
 # Statistics and thresholds are those of [Figure 5](claims).
+#
+# ## How good is an R² of these cells?
+#
+# Beside the LDVAE of the baseline stand simple models of the same training cells, and the ceiling, what a perfect model could reach on cells of their depth ([Figure S9](figS9)); the last column is the part of it that the LDVAE reaches.
+
+# %% tags=["hide-input"]
+yardsticks = kept.table_if_kept("panels/figS9a")
+
+
+def beside(table):
+    models = {model: label for model, (label, _, _) in composition.MODELS.items()}
+    own = table[table["mixture"] == next(iter(mini.baselines))]
+    shown = own.pivot(index="evaluation_label", columns="model", values="r2")[list(models)].rename(columns=models)
+    of_cells = own[own["model"] == "ldvae"].set_index("evaluation_label")
+    shown = shown.assign(Ceiling=of_cells["ceiling"], Share=of_cells["share"]).loc[of_cells.index]
+    return (
+        shown.rename_axis(index="Evaluation set", columns=None)
+        .style.format("{:.2f}")
+        .format("{:.0%}", subset=["Share"])
+    )
+
+
+Markdown(NOT_RECORDED) if yardsticks is None else beside(yardsticks)
+
+# %% [markdown]
+# {val}`real.simple`
+#
+# ## Which of these sets should one add?
+#
+# Mixtures of as many cells each, in other shares of the sets, as in [Figure 7](fig7): the Shapley value of each set on each evaluation set, its part of the R² of all sets together, with simultaneous 95 % intervals.
+
+# %% tags=["hide-input"]
+worth = kept.table_if_kept("panels/fig7a")
+
+
+def values_of_sets(table):
+    names = {name: of.label for name, of in (mini.baselines | mini.added).items()}
+    names |= {f"on {name}": of.label for name, of in mini.evaluations.items()}
+    of = table[table["quantity"] == "shapley"]
+    of = of.assign(
+        text=[interval_in_words(r.value, r.low_all, r.high_all, spec=".3f") for r in of.itertuples()],
+        set=[names.get(block, block) for block in of["block"]],
+        evaluated=[names.get(f"on {e}", e) for e in of["evaluation"]],
+    )
+    wide = of.pivot(index="evaluated", columns="set", values="text")
+    return wide.loc[of["evaluated"].unique(), of["set"].unique()].rename_axis(index="Evaluation set", columns=None)
+
+
+Markdown(NOT_RECORDED) if worth is None else values_of_sets(worth)
+
+# %% [markdown]
+# {val}`real.worth`
+#
+# That a law fitted to some of the mixtures predicts others is {val}`real.law.verdict`; the error that it saves against the average, on the set where that is least: {val}`real.law.text`.
+# That what it recommends is at least as good as equal shares is {val}`real.recommended.verdict`; the smallest difference: {val}`real.recommended.text`.
+
+# %% tags=["hide-input"]
+advised = kept.table_if_kept("panels/fig7d")
+
+
+def recommendations(table):
+    of = table[table["kind"] == "recommended"]
+    sets = {name: e.label for name, e in mini.evaluations.items()}
+    return pd.DataFrame(
+        {
+            "For": [sets.get(name, "all sets alike") for name in of["asked"]],
+            "Recommended": [composition.shares_label(name, mini) for name in of["mixture"]],
+            "Predicted": [f"{value:.3f}" for value in of["predicted"]],
+            "Found": [interval_in_words(r.found, r.low, r.high, spec=".3f") for r in of.itertuples()],
+            "Over equal shares": [
+                interval_in_words(r.over_uniform, r.over_uniform_low, r.over_uniform_high, spec=".3f")
+                for r in of.itertuples()
+            ],
+        }
+    ).style.hide()
+
+
+Markdown(NOT_RECORDED) if advised is None else recommendations(advised)
+
+# %% [markdown]
+# May a cheap model choose for a dear one? {val}`real.ranks`
 #
 # ## What is new in each latent space
 

@@ -4,6 +4,7 @@ import pytest
 from datamix.analysis.published_numbers import (
     carried_over,
     compare_with_record,
+    note_yardsticks,
     our_numbers,
     published_numbers,
     published_r2,
@@ -82,6 +83,16 @@ def test_verdicts_follow_the_numbers(published):
         "differs",
     ]
     assert table.loc["bone_marrow.training", "verdict"] == "within tolerance"
+
+
+def test_beside_an_r2_of_ours_stands_what_simple_models_reach(published):
+    numbers = our_numbers(read_profile("paper"), r2={("aml", "blood"): 0.33}, cells=dict.fromkeys(read_profile("paper").datasets, 1))  # fmt: skip  # noqa: E501
+    beside = pd.DataFrame(
+        {"evaluation": ["aml", "scc"], "mixture": "blood", "simple_mean": 0.4, "simple_pca": 0.512, "ceiling": 0.9}
+    )
+    table = note_yardsticks(write_verdicts(published, numbers), beside).set_index("number")
+    assert table.loc["r2.aml.blood", "note"] == "mean profile 0.40, PCA 0.51, ceiling 0.90"
+    assert set(table["note"].drop("r2.aml.blood")) == {""}
 
 
 def test_a_changed_verdict_is_told_until_the_record_is_renewed(published, tmp_path):

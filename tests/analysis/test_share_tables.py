@@ -1,6 +1,9 @@
+from itertools import permutations
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import kendalltau
 from small_grid import small_layout
 
 from datamix.analysis import second_round, share_tables
@@ -108,6 +111,31 @@ def test_models_that_rank_alike_and_the_other_way_round(world):
     assert table.loc[("pca", "blood"), "tau"] > 0.8
     assert table.loc[("nmf", "blood"), "tau"] < -0.8
     assert table.loc[("pca", "blood"), "tau_of_seeds"] > 0.8
+    mixtures = world[0]["mixture"].nunique()
+    assert set(table["mixtures"]) == {mixtures}
+    assert set(table["chance"]) == {share_tables.chance_tau(mixtures)}
+
+
+def test_a_model_that_has_not_been_trained_on_all_mixtures_is_compared_on_its_own(world):
+    scores = world[0]
+    few = sorted(scores["mixture"].unique())[:4]
+    part = scores[(scores["model"] == "ldvae") | scores["mixture"].isin(few)]
+    table = share_tables.rank_agreement(part).set_index(["model", "evaluation"])
+    assert set(table["mixtures"]) == {4}
+    assert set(table["chance"]) == {1.0}
+
+
+def test_unrelated_rankings_stay_within_the_chance_of_tau():
+    """Exact, by all permutations of six items, and by drawing those of thirty."""
+    every = [kendalltau(range(6), order).statistic for order in permutations(range(6))]
+    within = share_tables.chance_tau(6)
+    assert np.mean(np.abs(every) <= within + 1e-9) >= 0.95
+    assert np.mean(np.abs(every) < within - 1e-9) < 0.95
+    rng = np.random.default_rng(0)
+    drawn = [kendalltau(range(30), rng.permutation(30)).statistic for _ in range(2000)]
+    assert np.mean(np.abs(drawn) <= share_tables.chance_tau(30) + 1e-9) == pytest.approx(0.95, abs=0.02)
+    assert [share_tables.chance_tau(n) for n in (0, 1, 2, 3, 4)] == [1, 1, 1, 1, 1]
+    assert share_tables.chance_tau(5) < 1
 
 
 def test_advice_ranks_recommends_and_says_what_it_rests_on(world, profile):

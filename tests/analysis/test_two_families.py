@@ -2,9 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from datamix.analysis.share_tables import rank_agreement
 from datamix.analysis.two_families import (
     MEASURES,
     against_chance,
+    beside_ldvae,
     masked_measures,
     seen_types,
     side_by_side,
@@ -84,3 +86,19 @@ def test_perplexities_are_held_against_chance_and_the_unigram_model(scores):
     assert table["below_chance"].to_dict() == {"blood": False, "x": True, "blood+blood": True, "blood+x": True}
     assert table["of_unigram"].to_numpy() == pytest.approx(np.exp(-0.5 - np.arange(4)), rel=0.1)
     assert table["seen"].to_dict() == {"blood": False, "x": True, "blood+blood": False, "blood+x": False}
+
+
+def test_ranks_of_geneformer_are_held_against_those_of_the_ldvae(scores):
+    """Here Geneformer's log probability grows from mixture to mixture, and R² falls; PCA has no part in it."""
+    fall = {m.name: -0.1 * i for i, m in enumerate(MIXTURES)} | {"other": 0.9}
+    rows = [
+        {"model": model, "mixture": name, "seed": seed, "evaluation": "neurons", "cell": f"c{i}", "r2": 0.5 + value}
+        for model in ("ldvae", "pca")
+        for name, value in fall.items()
+        for seed in (0, 1)
+        for i in range(3)
+    ]
+    table = rank_agreement(beside_ldvae(scores, pd.DataFrame(rows)))
+    assert table[["model", "mixtures", "tau", "tau_of_seeds"]].to_dict("records") == [
+        {"model": "geneformer", "mixtures": 4, "tau": -1.0, "tau_of_seeds": 1.0}
+    ]

@@ -150,6 +150,11 @@ def test_claims_with_and_without_interval():
     assert {"One", "Two", "demo", "draft", "supported", "threshold"} <= texts(fig)
     markers = [line.get_marker() for line in fig.axes[0].lines]
     assert (markers.count("o"), markers.count("D")) == (1, 1)
+    # More than four claims take two rows; what is left over is empty.
+    five = [table.assign(claim=name, title=name)[:2] for name in "vwxyz"]
+    fig = redrawn(claims.claims, pd.concat(five, ignore_index=True))
+    assert [ax.axison for ax in fig.axes] == [True] * 5 + [False]
+    assert {"v", "z"} <= texts(fig)
 
 
 def test_distance_joins_a_type_with_itself(profile):

@@ -76,6 +76,16 @@ def test_recommended_mixtures_are_named_by_their_shares(profile):
     assert words <= texts(fig)
 
 
+def test_ranks_stand_with_the_number_of_mixtures_and_what_chance_does(profile):
+    rows = [("mixtures of equal size", "pca", e, 0.5, 0.8, 43, 0.2) for e in SETS]
+    rows += [("mixtures of Figure 2", "geneformer", e, 1.0, np.nan, 4, 1.0) for e in SETS]
+    columns = ["over", "model", "evaluation", "tau", "tau_of_seeds", "mixtures", "chance"]
+    fig = redrawn(lambda t: composition.rank_agreement(t, profile), pd.DataFrame(rows, columns=columns))
+    assert {"PCA: 43 mixtures of equal size", "Geneformer: 4 mixtures of Figure 2", "Neurons"} <= texts(fig)
+    bands = [sorted(path.vertices[:, 0].round(2))[0] for c in fig.axes[0].collections for path in c.get_paths()]
+    assert bands == [-0.2, -1.0]
+
+
 def test_dose_curves(profile):
     table = pd.DataFrame(list(product(("tf_atlas", "blood_cancer"), SETS, (0, 10, 100))), columns=["block", "evaluation", "dose"])  # fmt: skip  # noqa: E501
     table = table.assign(median=np.linspace(0.1, 0.5, len(table)))

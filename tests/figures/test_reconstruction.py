@@ -62,6 +62,18 @@ def test_heat_map_without_fold_changes(summary):
     assert f"{summary['median'].iloc[0]:.2f}" in texts(fig)
 
 
+def test_yardsticks_of_the_baseline_stand_beside_the_heat_map(summary):
+    without = texts(reconstruction.heat_map(summary))
+    beside = summary.assign(simple_mean=0.111, simple_pca=0.222, ceiling=0.95).round(4)
+    beside.loc[beside["group"] != "baseline", ["simple_mean", "simple_pca", "ceiling"]] = 0.777
+    shown = texts(reconstruction.heat_map(pd.read_csv(io.StringIO(beside.to_csv(index=False)))))
+    assert "Ceiling" not in without
+    assert {"Mean profile", "PCA", "Ceiling"} <= set(shown)
+    sets = summary["evaluation"].nunique()
+    added = [shown.count(text) - without.count(text) for text in ("0.11", "0.22", "0.95", "0.78")]
+    assert added == [sets, sets, sets, 0]
+
+
 def test_cell_types_shows_each_type_once(profile):
     quartiles = {"low": 0.1, "median": 0.2, "high": 0.3}
     table = pd.DataFrame(

@@ -76,6 +76,12 @@ def test_mixtures_by_shares_may_lack_coalitions_or_doses(layout):
     ]
 
 
+def test_what_a_notebook_can_do_without_has_no_files(layout):
+    front = FrontMatter(reads=("composition", "geneformer", "scores"))
+    assert front.unmet(layout.profile) is None
+    assert front.files(layout) == [layout.scores]
+
+
 def test_real_cells_have_gene_sets_only_where_the_profile_names_some(layout):
     front = FrontMatter(needs=Needs(gene_sets=True))
     front.require(layout.profile)  # simulated: the simulator's programmes

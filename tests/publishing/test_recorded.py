@@ -70,6 +70,18 @@ def test_small_tables_are_kept_and_read_again(root):
     assert not (folder / "left over").exists()
 
 
+def test_what_a_record_lacks_is_said(root):
+    assert recorded.quote_record(root, "tiny", "fig2.cells") == "not recorded so far"
+    claims(root)
+    recorded.write_record("tiny", root=root)
+    assert recorded.quote_record(root, "tiny", "fig2.cells") == "150"
+    assert recorded.quote_record(root, "tiny", "fig7.best") == "not recorded so far"
+    assert recorded.quote_record(root, "tiny", "fig7.best", otherwise="No.") == "No."
+    kept = recorded.read_record(root, "tiny")
+    assert kept.table_if_kept("panels/fig7a") is None
+    assert len(kept.table_if_kept("panels/fig2a")) == 1
+
+
 def test_a_record_is_of_a_commit(root):
     claims(root)
     draw(root, at=f"{'0' * 40} with uncommitted changes")

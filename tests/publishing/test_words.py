@@ -16,6 +16,7 @@ def test_one_is_singular(number, expected):
     [
         ((0.1234, -0.01, 0.25), "0.12 (−0.01 to 0.25)"),
         ((-0.5, np.nan, np.nan), "−0.50"),
+        ((-0.0004, -0.01, 0.002), "0.00 (−0.01 to 0.00)"),
         ((np.nan, np.nan, np.nan), "–"),
     ],
 )

@@ -201,7 +201,7 @@ def _unseen(
 ) -> dict[str, object]:
     outside = _of_group(profile, "out of distribution")
     if not outside:
-        return _not_computable("unseen", "the profile has no set out of distribution")
+        return not_computable("unseen", "the profile has no set out of distribution")
     healthy = scores["evaluation"].isin(_of_group(profile, "non-disease"))
     seen = scores[healthy & scores["cell_type"].isin(trained_types - {NOT_LABELLED})].assign(part="seen")
     types = seen["cell_type"].nunique()
@@ -214,19 +214,19 @@ def _unseen(
         seen = scores[healthy & (scores["evaluation"] == baseline)].assign(part="seen")
         kinds = f"{baseline} (training cells without cell types)"
     if seen.empty:
-        return _not_computable("unseen", "no evaluation cell has a cell type of the training corpus")
+        return not_computable("unseen", "no evaluation cell has a cell type of the training corpus")
     unseen = scores[scores["evaluation"].isin(outside)].assign(part="unseen")
     difference = _differences(
         pd.concat([_told_apart(seen), _told_apart(unseen)]),
         [(("seen", baseline), ("unseen", baseline))],
         resamples=resamples,
     )
-    return _row("unseen", f"{kinds} and {', '.join(outside)}", smallest(*difference), threshold=GENERALISES)
+    return row_of("unseen", f"{kinds} and {', '.join(outside)}", smallest(*difference), threshold=GENERALISES)
 
 
 def _left_out(scores: pd.DataFrame, baseline: str, left_out: pd.DataFrame | None, resamples: int) -> dict[str, object]:
     if left_out is None or left_out.empty:
-        return _not_computable("left_out", "no cell type is frequent enough to be left out")
+        return not_computable("left_out", "no cell type is frequent enough to be left out")
     # The other mixtures, on the same cells, say how far trainings differ; "with" is the baseline itself.
     others = _told_apart(scores[scores["mixture"] != baseline]).assign(part="left out")
     others = others[others["cell"].isin(left_out["cell"])]
@@ -234,27 +234,27 @@ def _left_out(scores: pd.DataFrame, baseline: str, left_out: pd.DataFrame | None
         pd.concat([left_out, others]), [(("left out", "with"), ("left out", "without"))], resamples=resamples
     )
     types = sorted(left_out["cell_type"].unique())
-    return _row("left_out", f"cells of {', '.join(types)}", smallest(*difference), threshold=MARGIN)
+    return row_of("left_out", f"cells of {', '.join(types)}", smallest(*difference), threshold=MARGIN)
 
 
 def _cancer(scores: pd.DataFrame, profile: Profile, mixtures: list[Mixture], resamples: int) -> dict[str, object]:
     added, sets = _added(profile, "blood_cancer"), _of_group(profile, "cancer")
     if added is None or not sets:
         named = " or ".join(STANDS_FOR["blood_cancer"])
-        return _not_computable("cancer", f"the profile adds no set called {named}, or evaluates no malignant cells")
+        return not_computable("cancer", f"the profile adds no set called {named}, or evaluates no malignant cells")
     mixture, gains = _gains(scores, mixtures, added, sets, resamples=resamples)
     about = f"{mixture} on {', '.join(sets)}"
-    return _row("cancer", about, smallest(*gains), threshold=MARGIN, above=False) | _stand_in("blood_cancer", added)
+    return row_of("cancer", about, smallest(*gains), threshold=MARGIN, above=False) | _stand_in("blood_cancer", added)
 
 
 def _tf_atlas(scores: pd.DataFrame, profile: Profile, mixtures: list[Mixture], resamples: int) -> dict[str, object]:
     added, sets = _added(profile, "tf_atlas"), _of_group(profile, "out of distribution")
     if added is None or not sets:
         named = " or ".join(STANDS_FOR["tf_atlas"])
-        return _not_computable("tf_atlas", f"the profile adds no set called {named}, or has none out of distribution")
+        return not_computable("tf_atlas", f"the profile adds no set called {named}, or has none out of distribution")
     mixture, (measured, drawn) = _gains(scores, mixtures, added, sets, resamples=resamples)
     mean = smallest(measured.mean(keepdims=True), drawn.mean(axis=1, keepdims=True))
-    return _row("tf_atlas", f"{mixture} on {', '.join(sets)}", mean, threshold=MARGIN) | _stand_in("tf_atlas", added)
+    return row_of("tf_atlas", f"{mixture} on {', '.join(sets)}", mean, threshold=MARGIN) | _stand_in("tf_atlas", added)
 
 
 def _gains(
@@ -294,9 +294,10 @@ def _stand_in(name: str, added: str) -> dict[str, object]:
     return {"why": "" if added == name else f"{added} stands in for {name}"}
 
 
-def _row(
+def row_of(
     claim: str, about: str, value: tuple[float, float, float], *, threshold: float, above: bool = True
 ) -> dict[str, object]:
+    """Hold a statistic, with the ends of its interval, against its threshold: a row of `judge`."""
     measured, low, high = value
     said = verdict(low, high, threshold=threshold, above=above)
     return {
@@ -305,6 +306,7 @@ def _row(
     }  # fmt: skip
 
 
-def _not_computable(claim: str, why: str) -> dict[str, object]:
+def not_computable(claim: str, why: str) -> dict[str, object]:
+    """Say why a claim cannot be tested: a row of `judge`."""
     missing = dict.fromkeys(("value", "low", "high", "threshold"), np.nan)
     return {"claim": claim, "about": "", "verdict": NOT_COMPUTABLE, "why": why, **missing}

@@ -118,9 +118,30 @@ class Accuracy:
     error: float
     """Mean absolute difference of predicted and found R²."""
     error_of_average: float
-    """The same for a prediction without a law: every mixture is as good as the average of the others."""
+    """The same for a prediction without a law: every mixture is as good as the average of all others."""
     seed_distance: float
     """Mean absolute difference between two seeds of one mixture: what training alone does. NaN with one seed."""
+
+
+def errors(predicted: pd.Series, of_seeds: pd.DataFrame) -> pd.DataFrame:
+    """Give the error of each prediction, and that of a prediction without a law.
+
+    Without a law, a mixture is as good as the average of all others, those that the law was fitted to among them: with
+    coefficients of zero, the law says the same.
+
+    Parameters
+    ----------
+    predicted, of_seeds
+        As in `accuracy`.
+
+    Returns
+    -------
+    A row a mixture of `predicted`: `error` and `error_of_average`, absolute differences from what was found.
+    """
+    every = of_seeds.mean(axis=1)
+    found = every[predicted.index]
+    of_others = (every.sum() - found) / max(len(every) - 1, 1)
+    return pd.DataFrame({"error": (predicted - found).abs(), "error_of_average": (of_others - found).abs()})
 
 
 def accuracy(predicted: pd.Series, of_seeds: pd.DataFrame) -> Accuracy:
@@ -134,15 +155,13 @@ def accuracy(predicted: pd.Series, of_seeds: pd.DataFrame) -> Accuracy:
         Mixtures (in any order, others may be among them) × seeds: the median R² of each model.
     """
     models = of_seeds.loc[predicted.index]
-    found = models.mean(axis=1)
-    n = len(found)
-    of_others = (found.sum() - found) / max(n - 1, 1)
+    found, apart = models.mean(axis=1), errors(predicted, of_seeds)
     pairs = [(models[a] - models[b]).abs().mean() for a, b in combinations(models.columns, 2)]
     return Accuracy(
-        mixtures=n,
-        rank_correlation=float(spearmanr(predicted, found).statistic) if n > 2 else np.nan,
-        error=float((predicted - found).abs().mean()),
-        error_of_average=float((of_others - found).abs().mean()),
+        mixtures=len(found),
+        rank_correlation=float(spearmanr(predicted, found).statistic) if len(found) > 2 else np.nan,
+        error=float(apart["error"].mean()),
+        error_of_average=float(apart["error_of_average"].mean()),
         seed_distance=float(np.mean(pairs)) if pairs else np.nan,
     )
 

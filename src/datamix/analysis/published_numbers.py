@@ -175,6 +175,30 @@ def write_verdicts(published: pd.DataFrame, ours: Mapping[str, float | str]) -> 
     return published.assign(**dict(zip(("ours", "verdict", "why"), zip(*rows, strict=True), strict=True)))
 
 
+def note_yardsticks(ledger: pd.DataFrame, beside: pd.DataFrame) -> pd.DataFrame:
+    """Note what a simple model and a perfect one reach where R² is compared: to agree is not yet to be good.
+
+    Parameters
+    ----------
+    ledger
+        As `write_verdicts` returns it.
+    beside
+        A row a (evaluation, mixture) of the profile that is run: `simple_mean`, `simple_pca`, `ceiling`, as
+        `datamix.analysis.beside.beside_each` gives them.
+
+    Returns
+    -------
+    `ledger` with `note`; empty where there is no number of ours, or it is no R².
+    """
+    known = {
+        f"r2.{row.evaluation}.{row.mixture}": f"mean profile {row.simple_mean:.2f}, PCA {row.simple_pca:.2f}, "
+        f"ceiling {row.ceiling:.2f}"
+        for row in beside.itertuples()
+    }
+    ours = ledger["ours"].notna()
+    return ledger.assign(note=[known.get(n, "") if o else "" for n, o in zip(ledger["number"], ours, strict=True)])
+
+
 def compare_with_record(ledger: pd.DataFrame, path: Path) -> list[str]:
     """Say which verdicts are others than those on record.
 

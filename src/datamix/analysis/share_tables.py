@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from datamix.analysis import mixture_law
-from datamix.analysis.bootstrap import SEED, Medians, draw_medians, interval
+from datamix.analysis.bootstrap import LEVEL, SEED, Medians, draw_medians, interval
 from datamix.analysis.second_round import EVERY_SET, fit_laws, medians_of, shares_table
 from datamix.corpora import shares as by_shares
 from datamix.project.files import replacing
@@ -61,8 +61,9 @@ def unseen_mixtures(scores: pd.DataFrame, profile: Profile) -> tuple[pd.DataFram
 
     Returns
     -------
-    A row a (evaluation, mixture): `predicted`, `found`; and a row an evaluation set: the fields of
-    `datamix.analysis.mixture_law.Accuracy`. Both are empty where there are too few mixtures.
+    A row a (evaluation, mixture): `predicted`, `found`, and the columns of `datamix.analysis.mixture_law.errors`; and a
+    row an evaluation set: the fields of `datamix.analysis.mixture_law.Accuracy`. Both are empty where there are too few
+    mixtures.
     """
     medians, unseen = medians_of(scores), by_shares.random_mixtures(profile)
     first = by_shares.first_round(profile)
@@ -72,9 +73,10 @@ def unseen_mixtures(scores: pd.DataFrame, profile: Profile) -> tuple[pd.DataFram
             of_seeds = pd.DataFrame(medians.xs(name, level="evaluation")).reindex(first)
             predicted = mixture_law.predict_unseen(shares_table(first, profile), of_seeds.mean(axis=1), unseen=unseen)
             found = of_seeds.mean(axis=1)[unseen]
-            points.append(pd.DataFrame({"evaluation": name, "mixture": unseen, "predicted": predicted, "found": found}))
+            of_set = pd.DataFrame({"evaluation": name, "mixture": unseen, "predicted": predicted, "found": found})
+            points.append(of_set.join(mixture_law.errors(predicted, of_seeds)))
             accuracies.append({"evaluation": name, **vars(mixture_law.accuracy(predicted, of_seeds))})
-    columns = [*_WORDS, "predicted", "found"]
+    columns = [*_WORDS, "predicted", "found", "error", "error_of_average"]
     return (
         pd.concat(points, ignore_index=True) if points else pd.DataFrame(columns=columns),
         pd.DataFrame(accuracies, columns=["evaluation", *mixture_law.Accuracy.__annotations__]),
@@ -186,23 +188,50 @@ def half_gain(table: pd.DataFrame) -> pd.DataFrame:
 def rank_agreement(scores: pd.DataFrame) -> pd.DataFrame:
     """Compare how two kinds of model rank the mixtures, so that a cheap one might choose the data for a dear one.
 
+    Parameters
+    ----------
+    scores
+        A row a (model, mixture, seed, evaluation, cell), with `r2`: of mixtures by shares, or of those of Figure 2
+        (`Results.yardsticks`), or with Geneformer as a model (`two_families.beside_ldvae`); of a model that has not
+        been trained on every mixture, only those count that it has.
+
     Returns
     -------
-    A row a (model, evaluation): Kendall's `tau` (−1 to 1) between the medians of the LDVAEs and of that simple model,
-    averaged over seeds, and between two seeds of the LDVAEs (`tau_of_seeds`, averaged over pairs; NaN with one seed).
+    A row a (model, evaluation): Kendall's `tau` (−1 to 1) between the medians of the LDVAEs and of that other model,
+    averaged over seeds, and between two seeds of the LDVAEs (`tau_of_seeds`, averaged over pairs; NaN with one seed);
+    `mixtures`, their number, and `chance`, as `chance_tau` gives it for so many.
     """
     own = medians_of(scores)
     rows = []
     for model in [str(m) for m in scores["model"].unique() if m != LDVAE]:
         other = medians_of(scores, model=model)
-        for evaluation, table in own.groupby(level="evaluation", sort=False):
+        both = own[own.index.isin(other.index)]
+        for evaluation, table in both.groupby(level="evaluation", sort=False):
             of_seeds = [
                 kendalltau(table[a], table[b]).statistic for i, a in enumerate(table) for b in list(table)[i + 1 :]
             ]
             tau = kendalltau(table.mean(axis=1), other.loc[table.index].mean(axis=1)).statistic
             row = {"model": model, "evaluation": evaluation, "tau": tau, "mixtures": len(table)}
-            rows.append(row | {"tau_of_seeds": np.mean(of_seeds) if of_seeds else np.nan})
-    return pd.DataFrame(rows, columns=["model", "evaluation", "tau", "tau_of_seeds", "mixtures"])
+            row |= {"tau_of_seeds": np.mean(of_seeds) if of_seeds else np.nan, "chance": chance_tau(len(table))}
+            rows.append(row)
+    return pd.DataFrame(rows, columns=["model", "evaluation", "tau", "tau_of_seeds", "mixtures", "chance"])
+
+
+def chance_tau(n: int) -> float:
+    """Give the size that Kendall's τ of two unrelated rankings of n items stays within, in 95 % of cases.
+
+    Exact, from the number of permutations with so many inversions; 1 where even full agreement is no surprise, as it is
+    up to four items.
+    """
+    if n < 2:
+        return 1.0
+    share = np.ones(1)
+    for items in range(2, n + 1):
+        share = np.convolve(share, np.full(items, 1 / items))
+    size = np.abs(1 - 2 * np.arange(len(share)) / (len(share) - 1))
+    order = np.argsort(size, kind="stable")
+    within = np.cumsum(share[order])
+    return float(size[order][int(np.flatnonzero(within >= LEVEL - 1e-12)[0])])
 
 
 def _crossing(doses: Array, gains: Array, level: float) -> float:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from datamix.analysis.summary import summarise
 from datamix.corpora.mixtures import Mixture
+from datamix.scoring.kinds import LDVAE
 
 MEASURES = {
     "correlation": "Gene-rank correlation",
@@ -136,3 +137,23 @@ def side_by_side(families: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         additions = summary[(summary["group"] == "added") & (summary["added"] != baseline)]
         tables.append(additions[columns].assign(measure=name))
     return pd.concat(tables, ignore_index=True)[["measure", *columns]]
+
+
+def beside_ldvae(scores: pd.DataFrame, yardsticks: pd.DataFrame) -> pd.DataFrame:
+    """Put Geneformer beside the LDVAEs of the same mixtures, for `share_tables.rank_agreement`, which asks for ranks.
+
+    Parameters
+    ----------
+    scores
+        As `datamix.geneformer.tables.read_scores` gives them.
+    yardsticks
+        Those of the same baseline, as `Results.yardsticks` gives them.
+
+    Returns
+    -------
+    A row a (model, mixture, seed, evaluation, cell): `r2` is R² under the model `ldvae`, and the log probability of a
+    hidden gene under `geneformer`.
+    """
+    columns = ["model", "mixture", "seed", "evaluation", "cell", "r2"]
+    ranked = with_log_probabilities(scores).assign(model="geneformer").rename(columns={"log_probability": "r2"})
+    return pd.concat([yardsticks.loc[yardsticks["model"] == LDVAE, columns], ranked[columns]], ignore_index=True)

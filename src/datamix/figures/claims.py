@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from datamix.figures import style
 from datamix.project.profile import Profile
@@ -14,7 +15,7 @@ VERDICT_COLOURS = {"supported": "#0072B2", "not supported": "#D55E00", "undecide
 
 
 def claims(table: pd.DataFrame) -> Figure:
-    """Draw the statistic of each claim, one part a claim, one row a source of numbers.
+    """Draw the statistic of each claim, one part a claim, at most four beside each other, one row a source of numbers.
 
     Parameters
     ----------
@@ -27,10 +28,13 @@ def claims(table: pd.DataFrame) -> Figure:
     The figure, 183 mm wide.
     """
     names, sources = table["claim"].unique(), table["source"].unique()
-    fig, axes = style.figure(
-        width=style.WIDE, height=24 + 6 * len(sources), ncols=len(names), sharey=True, squeeze=False
-    )
-    for ax, name in zip(axes[0], names, strict=True):
+    rows = -(-len(names) // 4)
+    columns = -(-len(names) // rows)
+    height = 8 + rows * (16 + 6 * len(sources))
+    fig, axes = style.figure(width=style.WIDE, height=height, nrows=rows, ncols=columns, sharey=True, squeeze=False)
+    for ax in axes.ravel()[len(names) :]:
+        ax.axis("off")
+    for ax, name in zip(axes.ravel(), names, strict=False):
         part = table[table["claim"] == name].set_index("source").reindex(sources)
         for y, row in enumerate(part.itertuples()):
             colour = VERDICT_COLOURS.get(str(row.verdict), "black")
@@ -42,7 +46,8 @@ def claims(table: pd.DataFrame) -> Figure:
             ax.axvline(threshold.iloc[0], color="black", linestyle=":", linewidth=0.8)
         ax.axvline(0, color="#CCCCCC", linewidth=0.6, zorder=0)
         ax.set(xlabel="Difference of median R²")
-        ax.set_title(fill(part["title"].dropna().iloc[0], 26))
+        ax.set_title(fill(part["title"].dropna().iloc[0], 114 // columns))
+        ax.xaxis.set_major_locator(MaxNLocator(5))
     axes[0, 0].set_yticks(range(len(sources)), sources)
     axes[0, 0].set_ylim(len(sources) - 0.4, -0.6)
     handles = [Line2D([], [], marker="o", color=c) for c in VERDICT_COLOURS.values()]

@@ -24,6 +24,9 @@ MODELS = {
 }
 """Label, marker and colour of each kind of model."""
 
+FAMILIES = {name: label for name, (label, _, _) in MODELS.items()} | {"geneformer": "Geneformer"}
+"""Label of each kind of model, Geneformer among them."""
+
 KINDS = {"recommended": ("Recommended", "o"), "uniform": ("Equal shares", "s"), "single": ("Best set alone", "^")}
 
 
@@ -235,6 +238,40 @@ def published_doses(table: pd.DataFrame) -> Figure:
     axes[0, 0].set_ylabel("Mean R²")
     axes[0, -1].legend(loc="upper right")
     fig.supxlabel("Atlas cells among 100,000", fontsize=6)
+    return fig
+
+
+def rank_agreement(table: pd.DataFrame, profile: Profile) -> Figure:
+    """Draw how alike the LDVAEs and each other model rank the mixtures, a row a model and what it is ranked over.
+
+    Parameters
+    ----------
+    table
+        A row a (over, model, evaluation): `tau`, `tau_of_seeds`, `mixtures`, `chance`; `over` are words.
+
+    Returns
+    -------
+    The figure, 183 mm wide: a filled point an evaluation set, open ones between two seeds of the LDVAEs; grey is where
+    unrelated rankings of so many mixtures lie.
+    """
+    sets = list(table["evaluation"].unique())
+    rows = list(table[["over", "model", "mixtures", "chance"]].drop_duplicates().itertuples(index=False))
+    fig, ax = style.figure(width=style.WIDE, height=20 + 7 * len(rows))
+    apart = np.linspace(-0.28, 0.28, len(sets)) if len(sets) > 1 else [0.0]
+    for y, row in enumerate(rows):
+        ax.fill_betweenx([y - 0.42, y + 0.42], -row.chance, row.chance, color="#EEEEEE", linewidth=0, zorder=0)
+        part = table[(table["over"] == row.over) & (table["model"] == row.model)].set_index("evaluation")
+        for name, offset in zip(sets, apart, strict=True):
+            colour = style.colour(name, profile=profile)
+            ax.plot(part["tau_of_seeds"].get(name), y + offset, "o", color=colour, markerfacecolor="white")
+            ax.plot(part["tau"].get(name), y + offset, "o", color=colour)
+    ax.axvline(0, color=style.NEUTRAL, linewidth=0.6)
+    ax.set_yticks(range(len(rows)), [f"{FAMILIES[r.model]}: {r.mixtures} {r.over}" for r in rows])
+    ax.set(xlim=(-1.02, 1.02), ylim=(len(rows) - 0.5, -0.5), xlabel="Kendall's τ with the LDVAE")
+    handles = [Line2D([], [], linestyle="", marker="o", color=style.colour(name, profile=profile)) for name in sets]
+    handles.append(Line2D([], [], linestyle="", marker="o", color="black", markerfacecolor="white"))
+    labels = [*(evaluation_label(name, profile=profile) for name in sets), "two seeds of the LDVAE"]
+    fig.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6))
     return fig
 
 

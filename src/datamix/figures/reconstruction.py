@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -16,6 +17,9 @@ from datamix.figures.labels import GROUPS
 from datamix.project.mixture_names import read_name
 from datamix.project.profile import Profile
 
+YARDSTICKS = {"simple_mean": "Mean profile", "simple_pca": "PCA", "ceiling": "Ceiling"}
+"""Columns of the strip beside the heat map, and their labels."""
+
 
 def heat_map(table: pd.DataFrame) -> Figure:
     """Draw Figure 2A: evaluation sets × mixtures, the median R² printed, log2 fold change as colour.
@@ -24,7 +28,8 @@ def heat_map(table: pd.DataFrame) -> Figure:
     ----------
     table
         A row a (evaluation, mixture), in the order of rows and columns: `evaluation_label`, `mixture_label`, `group`
-        (a key of `GROUPS`), `median`, `log2_fold_change`.
+        (a key of `GROUPS`), `median`, `log2_fold_change`. Where it has the columns of `YARDSTICKS`, those of the
+        baseline stand in a strip of their own, without colour.
 
     Returns
     -------
@@ -33,12 +38,17 @@ def heat_map(table: pd.DataFrame) -> Figure:
     present = [g for g in GROUPS if (table["group"] == g).any()]
     widths = [table.loc[table["group"] == g, "mixture_label"].nunique() for g in present]
     rows = table["evaluation_label"].nunique()
+    has_strip = set(YARDSTICKS) <= set(table)
     fig, axes = style.figure(
-        width=style.WIDE, height=20 + 8 * rows, ncols=len(present), width_ratios=widths, squeeze=False
+        width=style.WIDE,
+        height=20 + 8 * rows,
+        ncols=len(present) + has_strip,
+        width_ratios=widths + [len(YARDSTICKS)] * has_strip,
+        squeeze=False,
     )
     changes = table["log2_fold_change"].abs()
     limit = float(np.clip(np.ceil(changes.max()), 1, 5)) if changes.notna().any() else 1.0
-    for ax, group in zip(axes[0], present, strict=True):
+    for ax, group in zip(axes[0], present, strict=False):
         part = table[table["group"] == group]
         median, change = (
             part.pivot(index="evaluation_label", columns="mixture_label", values=v).reindex(
@@ -58,12 +68,25 @@ def heat_map(table: pd.DataFrame) -> Figure:
             ax.set_yticks(ax.get_yticks(), [t.get_text() for t in ax.get_yticklabels()], rotation=0)
         else:
             ax.set_yticks([])
+    if has_strip:
+        _strip(axes[0, -1], table[table["group"] == "baseline"])
     colours = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), style.DIVERGING)
     bar = fig.colorbar(colours, ax=axes[0].tolist(), fraction=0.025, pad=0.01, aspect=14)
     bar.set_label("log$_2$ fold change of R²\nagainst the baseline")
     bar.ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     bar.outline.set_visible(False)
     return fig
+
+
+def _strip(ax: Axes, baseline: pd.DataFrame) -> None:
+    values = baseline.drop_duplicates("evaluation_label")[list(YARDSTICKS)]
+    sns.heatmap(values * 0, cmap=ListedColormap(["#F0F0F0"]), cbar=False, linewidths=0.8, ax=ax)
+    for (i, j), value in np.ndenumerate(values.to_numpy()):
+        ax.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center")
+    ax.set(xlabel="", ylabel="", title="Yardsticks")
+    ax.set_xticks(ax.get_xticks(), [fill(label, 8) for label in YARDSTICKS.values()], rotation=0)
+    ax.set_yticks([])
+    ax.tick_params(length=0)
 
 
 def cell_types(table: pd.DataFrame, profile: Profile, *, shown: list[str]) -> Figure:

@@ -38,11 +38,15 @@ READS: dict[str, Callable[[Layout], list[Path]]] = {
     "latents": _of_first_baseline(Layout.latents_of),
     "gene_scores": _of_first_baseline(Layout.gene_scores_of),
     "held_out": _of_first_baseline(Layout.held_out_of),
-    "geneformer": lambda layout: [table_of(layout)],
+    "geneformer": lambda layout: [table_of(layout)] if layout.profile.geneformer else [],
     "yardsticks": _of_first_baseline(Layout.yardsticks_of),
-    "composition": lambda layout: [layout.composition_scores, layout.second_round],
+    "composition": lambda layout: (
+        [layout.composition_scores, layout.second_round] if layout.profile.composition else []
+    ),
 }
-"""What a word stands for; what is read out of latent spaces, of genes and of types held out is the first baseline's."""
+"""What a word stands for; what is read out of latent spaces, of genes and of types held out is the first baseline's.
+A profile that has no Geneformer, or no mixtures by shares, has no files of them, and notebooks that can do without run.
+"""
 
 
 FEWEST_MIXTURES = 3

@@ -37,6 +37,9 @@ COMMANDS = (
 NOT_OF_THE_PROFILE = ("real_cells", "speed")
 """Notebooks that show the same in every profile."""
 
+NOT_RECORDED = "not recorded so far"
+"""What a page says in place of what a record lacks: it was made before, or by a profile that has no such part."""
+
 LARGEST = 2_000_000
 """Bytes that a profile's record may take."""
 
@@ -63,6 +66,10 @@ class Record:
     def table(self, name: str) -> pd.DataFrame:
         """Read a table: `claims`, `scores_by_type`, or the source data of a panel, `panels/fig2a`."""
         return pd.read_csv(self.folder / f"{name}.csv")
+
+    def table_if_kept(self, name: str) -> pd.DataFrame | None:
+        """Read a table, as `table` does; nothing where the record is older than the table, or it was too long."""
+        return self.table(name) if (self.folder / f"{name}.csv").is_file() else None
 
 
 def code_hash(profile: str, *, root: Path | None = None) -> str:
@@ -189,6 +196,12 @@ def read_record(root: Path, profile: str) -> Record:
         msg = f"There is no record of profile {profile} in recorded/."
         raise NotInProfileError(msg, fix=f"make record PROFILE={profile}")
     return Record(folder, read_json(folder / "provenance.json"))
+
+
+def quote_record(root: Path, profile: str, key: str, *, otherwise: str = NOT_RECORDED) -> str:
+    """Quote a value that is text from a profile's record, or say that it has none."""
+    value = Values.read(record_folder(root, profile)).get(key)
+    return otherwise if value is None else str(value.value)
 
 
 ABOUT = ("hardware", "versions", "date", "commit")

@@ -22,5 +22,8 @@ def interval_in_words(value: float, low: float, high: float, *, spec: str) -> st
     """
     if value != value:
         return "–"
-    ends = f" ({low:{spec}} to {high:{spec}})" if low == low else ""
-    return f"{value:{spec}}{ends}".replace("-", "−")
+    numbers = [format(number, spec) for number in (value, low, high)]
+    # A number that rounds to nothing has no sign.
+    said = [number.removeprefix("-") if not set(number) & set("123456789") else number for number in numbers]
+    ends = f" ({said[1]} to {said[2]})" if low == low else ""
+    return f"{said[0]}{ends}".replace("-", "−")

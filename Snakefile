@@ -261,6 +261,8 @@ rule composition:
 rule composition_plan:
     """What the first round recommends."""
     input:
+        layout.genes,
+        corpora(profile.training_datasets),
         [layout.composition_scores_of("first", seed) for seed in composition_seeds],
     output:
         layout.second_round,

@@ -28,9 +28,12 @@
 profile: str = "demo"  # which data and settings: demo | mini | paper, or the name of another file in config/
 
 # %%
-from datamix.analysis.share_tables import dose_response, draw, half_gain
+import pandas as pd
+
+from datamix.analysis.share_tables import dose_response, draw, half_gain, thinned_doses
 from datamix.figures import composition
 from datamix.figures.labels import evaluation_label
+from datamix.project.mixture_names import read_depth
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
 from datamix.publishing.values import record
@@ -38,16 +41,21 @@ from datamix.publishing.values import record
 results = Results(profile, notebook="fig8")
 settings = results.profile.composition
 plan = results.second_round()
-curves = dose_response(plan, results.profile, drawn=draw(results.composition()))
+drawn = draw(results.composition())
+curves, thinned = (of(plan, results.profile, drawn=drawn) for of in (dose_response, thinned_doses))
+both = pd.concat(
+    [curves.assign(thinned=False), thinned.assign(thinned=True)] if len(thinned) else [curves.assign(thinned=False)]
+)
 
 # %%
 save_panel(
-    composition.dose_curves(curves, results.profile),
+    composition.dose_curves(both, results.profile),
     "8a",
-    data=curves,
+    data=both,
     alt="Median R² against the number of cells of a set that take the place of the baseline's, one panel an evaluation set.",
     caption="**Dose and response.** Median R² with 95 % interval; all mixtures have the same number of cells. "
-    "The axis is linear up to the smallest dose, logarithmic beyond.",
+    "The axis is linear up to the smallest dose, logarithmic beyond."
+    + (" Open: the largest dose, its cells thinned to the depth of the baseline's." if len(thinned) else ""),
     results=results,
     made={"seeds": list(settings.seeds)},
 )
@@ -81,11 +89,36 @@ sentences = [
     for row in gained.itertuples()
 ]
 record("fig8.halves", " ".join(sentences) or "There is no gain to halve.", unit="", results=results)
+whole = halves.set_index(["block", "evaluation"]).loc[list(zip(thinned["block"], thinned["evaluation"], strict=True))]
+gains = thinned[(whole["gain_low"] > 0).to_numpy()]
+survive = int((gains["gain_low"] > 0).sum())
+smaller = gains[gains["lost_low"] > 0]
+words = [
+    f"{composition.block_label(row.block, results.profile)} on {evaluation_label(row.evaluation, profile=results.profile)} "
+    f"gains {row.gain:.3f} ({row.gain_low:.3f} to {row.gain_high:.3f}), {row.lost:.3f} less than with whole cells "
+    f"({row.lost_low:.3f} to {row.lost_high:.3f})."
+    for row in gains.itertuples()
+]
+depth = read_depth(thinned["mixture"].iloc[0]) if len(thinned) else None
+matched = (
+    f"So the largest dose is given once more, every cell with more than {depth:,} counts in the shared genes, the median of "
+    f"{baseline}, thinned to as many in expectation; cells with fewer stay whole. "
+    f"Of {len(gains)} gains of whole cells, {survive} stay beyond the interval, and {len(smaller)} are smaller than with whole cells "
+    f"beyond theirs. {' '.join(words)}"
+    if depth
+    else "This profile does not ask whether a gain survives where its cells are thinned (`composition.depth_matched`)."
+)
+record("fig8.thinned", matched.replace(" -", " −").replace("(-", "(−"), unit="", results=results)
 
 # %% [markdown]
 # At the largest dose, {val}`fig8.largest` cells, R² is higher than without, beyond the 95 % interval, in {val}`fig8.gained` of {val}`fig8.pairs` pairs of a set and an evaluation set, and lower in {val}`fig8.lost`.
 # {val}`fig8.halves`
 # Half of a gain is read off straight lines between doses, and is no more exact than these are dense.
+#
+# ## Cells, or counts?
+#
+# A set may be sequenced deeper than the baseline, and then its cells bring more counts as well as other cells.
+# {val}`fig8.thinned`
 #
 # ## A published dose and response
 #

@@ -10,7 +10,7 @@ from datamix.analysis import second_round, share_tables
 from datamix.analysis.advice import advise
 from datamix.corpora import shares
 from datamix.project.errors import DatamixError
-from datamix.project.mixture_names import read_shares
+from datamix.project.mixture_names import read_depth, read_shares
 from datamix.project.profile import Composition, Evaluation
 
 
@@ -28,6 +28,8 @@ def profile(tmp_path_factory):
 def worth(mixture, evaluation):
     """Blood is for blood; of `other`, twenty cells bring all that there is for neurons, and more than 80 harm."""
     other = read_shares(mixture).get("other", 0)
+    if read_depth(mixture):  # thinned cells bring as much as a fifth of them
+        other /= 5
     if evaluation == "blood":
         return 0.6 - 0.002 * other
     return 0.1 + 0.2 * min(other, 20) / 20 - 0.01 * max(0, other - 80)
@@ -51,7 +53,7 @@ def scores_of(names, *, noise=0.001):
 @pytest.fixture(scope="module")
 def world(profile):
     first = shares.first_round(profile)
-    plan = second_round.choose(second_round.medians_of(scores_of(first)), profile)
+    plan = second_round.choose(second_round.medians_of(scores_of(first)), profile, depth=500)
     scores = scores_of([*first, *plan["mixtures"]])
     plan["dosed"] = {b: {int(d): name for d, name in of.items()} for b, of in plan["dosed"].items()}
     return scores, plan, share_tables.draw(scores, resamples=100)
@@ -104,6 +106,25 @@ def test_half_of_the_gain_comes_at_half_of_the_dose_that_is_enough(world, profil
     assert found.loc["neurons", "half_dose"] == pytest.approx(10, abs=1)
     assert np.isnan(found.loc["blood", "half_dose"])  # it only loses
     assert found.loc["blood", "gain_high"] < 0
+
+
+def test_a_gain_is_held_against_that_of_thinned_cells(world, profile):
+    scores, plan, drawn = world
+    assert plan["thinned"] == {"other": "blood=50+other=50@500"}
+    table = share_tables.thinned_doses(plan, profile, drawn=drawn).set_index("evaluation")
+    neurons = table.loc["neurons"]
+    assert (neurons["block"], neurons["dose"]) == ("other", 50)
+    assert neurons["gain"] == pytest.approx(0.1, abs=0.02)
+    assert neurons["gain_low"] > 0.05
+    assert neurons["lost"] == pytest.approx(0.1, abs=0.02)
+    assert neurons["lost_low"] < neurons["lost"] < neurons["lost_high"]
+    assert table.loc["blood", "gain"] == pytest.approx(-0.02, abs=0.01)
+    own = share_tables.mixture_table(scores, profile).set_index(["evaluation", "mixture"])["thinned_to"]
+    assert own["neurons", "blood=50+other=50@500"] == 500
+    assert np.isnan(own["neurons", "blood=50+other=50"])
+    without = share_tables.thinned_doses(plan | {"thinned": {}}, profile, drawn=drawn)
+    assert without.empty
+    assert list(without) == [*share_tables.dose_response(plan, profile, drawn=drawn), "lost", "lost_low", "lost_high"]
 
 
 def test_models_that_rank_alike_and_the_other_way_round(world):

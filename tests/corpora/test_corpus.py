@@ -36,6 +36,16 @@ def test_read_rows_is_indexing(tmp_path, monkeypatch, rows_at_a_time):
     np.testing.assert_array_equal(found.toarray(), expected)
 
 
+def test_a_corpus_that_is_written_anew_is_read_anew(tmp_path):
+    path, _ = written(tmp_path, "a")
+    before = read_rows(path, [0, 3], GENES[:4]).toarray()
+    np.testing.assert_array_equal(read_rows(path, [0, 3], GENES[:4]).toarray(), before)
+    adata = read_corpus(path)
+    adata[:, ::-1].copy().write_h5ad(path)
+    np.testing.assert_array_equal(read_rows(path, [0, 3], GENES[:4]).toarray(), before)
+    np.testing.assert_array_equal(read_rows(path, [0, 3], GENES[3::-1]).toarray(), before[:, ::-1])
+
+
 def test_read_rows_of_no_row(tmp_path):
     path, _ = written(tmp_path, "a")
     assert read_rows(path, [], GENES[:4]).shape == (0, 4)

@@ -8,6 +8,7 @@ import yaml
 from scipy import sparse
 from small_project import GENES, write_manifest
 
+from datamix.corpora import leakage
 from datamix.corpora.leakage import NO_DONOR, compare, require_no_leak
 from datamix.corpora.mixtures import Part
 from datamix.project.errors import DatamixError
@@ -174,3 +175,21 @@ def test_one_file_under_two_ids_is_one_source(tmp_path, digest):
         return
     with pytest.raises(DatamixError, match=r"1 of its 2 cells are also in the training cells drawn from train \(1\)"):
         require_no_leak(layout, blocks())
+
+
+def test_each_corpus_is_read_once_for_training_and_once_for_each_evaluation_set(tmp_path, monkeypatch):
+    corpora = {"train": TRAIN, "other": OTHER, "held": {"8": "M", "9": "N"}}
+    one = dict.fromkeys(corpora, "lab")
+    layout = write(tmp_path, corpora, sources=one)
+    unseen = layout.profile.evaluations["unseen"]
+    some = {f"set{i}": unseen.model_copy(update={"cell_types": (f"type of {i}",)}) for i in (8, 9)}
+    layout = Layout(layout.root, layout.profile.model_copy(update={"evaluations": {"unseen": unseen, **some}}))
+    read = []
+    names = leakage._names
+    monkeypatch.setattr(leakage, "_names", lambda of, dataset: read.append(dataset) or names(of, dataset))
+    found = compare(layout, blocks())
+    assert sorted(read) == ["held"] * 3 + ["other", "train"]
+    assert [(c.evaluation, c.training, c.compared) for c in found if c.what == "cell"] == [
+        ("unseen", "train", 2), ("unseen", "other", 2), ("set8", "train", 1), ("set8", "other", 1),
+        ("set9", "train", 1), ("set9", "other", 1),
+    ]  # fmt: skip

@@ -1,3 +1,4 @@
+import h5py
 import numpy as np
 import pytest
 import yaml
@@ -5,6 +6,7 @@ from small_grid import small_layout
 
 from datamix.corpora import shares
 from datamix.corpora.corpus import n_cells
+from datamix.corpora.genes import read_genes
 from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
 from datamix.project.mixture_names import name_shares, read_shares
@@ -105,8 +107,38 @@ def test_settings_that_cannot_be_met_are_refused(layout):
         ({"blocks": ["blood", "bone"]}, "neither its baseline nor an added set"),
         ({"blocks": ["blood", "blood"]}, "each once"),
         ({"doses": [3], "coalitions": False}, "name them under `dosed`"),
+        ({"depth_matched": True}, "give `doses`"),
     ):
         path.write_text(yaml.safe_dump(plain | {"composition": {"cells": 40} | settings}))
         with pytest.raises(DatamixError, match=message):
             Layout.of("tiny", layout.root)
     path.write_text(yaml.safe_dump(plain))
+
+
+def test_cells_without_a_count_of_the_shared_genes_are_in_no_mixture(tmp_path):
+    layout = small_layout(tmp_path)
+    layout = Layout(layout.root, layout.profile.model_copy(update={"composition": Composition(cells=40)}))
+    n = n_cells(layout.corpus("b"))
+    names, said = ["other=40", "blood=20+other=20", f"other={n}"], []
+    whole = shares.draw_shares(layout, names, seed=3, say=said.append)
+    assert not said
+    first = whole["other=40"][0].rows[:3]
+    # Models are to see few genes, and three of the cells drawn are made to have none of them.
+    genes = read_genes(layout).iloc[5:30]
+    genes.to_csv(layout.genes, index=False)
+    with h5py.File(layout.corpus("b"), "r+") as file:
+        names_of = file["var/" + file["var"].attrs["_index"]].asstr()[:]
+        bounds, indices = file["X/indptr"][:], file["X/indices"][:]
+        other = np.flatnonzero(~np.isin(names_of, genes["gene"]))
+        for row in first:
+            indices[bounds[row] : bounds[row + 1]] = np.resize(other, bounds[row + 1] - bounds[row])
+        file["X/indices"][:] = indices
+    left = shares.draw_shares(layout, names[:2], seed=3, say=said.append)
+    assert said == [f"b: 3 of {n:,} cells have none of the 25 shared genes and are left out"]
+    for name in names[:2]:
+        assert sum(len(part.rows) for part in left[name]) == sum(read_shares(name).values())
+        assert not {("b", row) for row in first.tolist()} & rows(left[name])
+    # The others are drawn in the order in which they were.
+    np.testing.assert_array_equal(left["other=40"][0].rows[:37], whole["other=40"][0].rows[3:])
+    with pytest.raises(DatamixError, match=f"takes {n} cells of b, which has {n - 3} for block 'other'"):
+        shares.draw_shares(layout, names[2:], seed=3, say=str)

@@ -90,8 +90,17 @@ def test_dose_curves(profile):
     table = pd.DataFrame(list(product(("tf_atlas", "blood_cancer"), SETS, (0, 10, 100))), columns=["block", "evaluation", "dose"])  # fmt: skip  # noqa: E501
     table = table.assign(median=np.linspace(0.1, 0.5, len(table)))
     table = table.assign(low=table["median"] - 0.05, high=table["median"] + 0.05)
-    fig = redrawn(lambda t: composition.dose_curves(t, profile), table)
+    whole = table.assign(thinned=False)
+    fig = redrawn(lambda t: composition.dose_curves(t, profile), whole)
     assert {"TF atlas", "Blood cancer", "100", "Neurons"} <= texts(fig)
+    assert not [text for text in texts(fig) if "thinned" in text]
+    thinned = table[table["dose"] == 100].assign(thinned=True)
+    both = redrawn(lambda t: composition.dose_curves(t, profile), pd.concat([whole, thinned], ignore_index=True))
+    assert "thinned to the baseline's depth" in texts(both)
+    # One point more for each block, at its median.
+    extra = [line for line in both.axes[0].lines if line.get_marker() == "D"]
+    of_first = thinned[thinned["evaluation"] == SETS[0]]
+    assert [line.get_ydata()[0] for line in extra] == of_first["median"].tolist()
 
 
 def test_published_doses_are_drawn_as_they_were_published():

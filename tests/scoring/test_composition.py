@@ -13,6 +13,7 @@ from datamix.corpora.evaluation_sets import read_evaluation
 from datamix.corpora.genes import read_genes
 from datamix.corpora.normalise import align
 from datamix.corpora.shares import draw_shares, first_round, read_second_round
+from datamix.corpora.thinning import baseline_depth
 from datamix.ldvae import composition as trained
 from datamix.ldvae import model
 from datamix.ldvae.grid import training_cells
@@ -23,8 +24,8 @@ from datamix.scoring import composition, reconstruction
 from datamix.scoring.simple_models import fit_simple_models, score_predictions
 
 SETTINGS = {
-    "cells": 60, "mixtures": 3, "doses": [10, 25, 7], "dosed": ["other"], "seeds": [0, 1], "max_epochs": 2,
-    "batch_size": 32,
+    "cells": 60, "mixtures": 3, "doses": [10, 25, 7], "dosed": ["other"], "depth_matched": True, "seeds": [0, 1],
+    "max_epochs": 2, "batch_size": 32,
 }  # fmt: skip
 
 
@@ -60,6 +61,9 @@ def test_every_mixture_is_scored_once_a_seed_and_model(layout, run):
         (0, "blood=60"), (7, "blood=53+other=7"), (10, "blood=50+other=10"), (25, "blood=35+other=25"),
     ]  # fmt: skip
     assert "blood=53+other=7" in plan["mixtures"]
+    thinned = f"blood=35+other=25@{baseline_depth(layout)}"
+    assert plan["thinned"] == {"other": thinned}
+    assert plan["mixtures"][-1] == thinned
     wanted = {*first_round(layout.profile), *plan["mixtures"]}
     assert set(scores["mixture"]) == wanted
     assert set(plan["recommended"]) == {"all", "some", second_round.EVERY_SET}
@@ -92,6 +96,11 @@ def test_models_say_what_they_are_made_of_and_are_kept(layout, run):
     assert made["cells"] == {"a": 53, "b": 7}
     assert made["round"] == "second"
     assert (made["settings"]["max_epochs"], made["settings"]["batch_size"]) == (2, 32)
+    assert made["thinned_to"] == {}
+    (thinned,) = read_second_round(layout)["thinned"].values()
+    of_thinned = read_json(folder.parent / thinned / "provenance.json")
+    assert of_thinned["thinned_to"] == {"b": baseline_depth(layout)}
+    assert of_thinned["key"] != read_json(folder.parent / "blood=35+other=25" / "provenance.json")["key"]
     assert json.loads(layout.composition_models("second", 0).read_text())[name]["key"] == made["key"]
     assert not [line for line in run if "kept" in line]
     again: list[str] = []

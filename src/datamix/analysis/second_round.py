@@ -8,6 +8,7 @@ import pandas as pd
 from datamix.analysis import mixture_law
 from datamix.analysis.shapley import shapley_weights
 from datamix.corpora import shares as by_shares
+from datamix.corpora.thinning import baseline_depth
 from datamix.project.files import write_json
 from datamix.project.layout import Layout
 from datamix.project.mixture_names import name_shares
@@ -47,7 +48,7 @@ def fit_laws(medians: pd.DataFrame, profile: Profile, *, names: list[str]) -> di
     return {str(e): mixture_law.fit(shares, average[e]) for e in profile.evaluations}
 
 
-def choose(medians: pd.DataFrame, profile: Profile) -> dict[str, Any]:
+def choose(medians: pd.DataFrame, profile: Profile, *, depth: int | None = None) -> dict[str, Any]:
     """Choose the mixtures of the second round.
 
     Parameters
@@ -58,11 +59,14 @@ def choose(medians: pd.DataFrame, profile: Profile) -> dict[str, Any]:
         Its `composition` says which blocks are given in doses, or that they are to be chosen: then they are the added
         blocks with the largest Shapley values, averaged over the evaluation sets of the groups `cancer` and
         `out of distribution`, one for each group.
+    depth
+        Counts to which the cells of a block are thinned, where the profile wants mixtures of matched depth.
 
     Returns
     -------
-    `recommended` (evaluation set, or `every set` → mixture), `dosed` (block → dose → mixture), and `mixtures`: those of
-    them that the first round has not trained. A law needs three mixtures; with fewer, none is recommended.
+    `recommended` (evaluation set, or `every set` → mixture), `dosed` (block → dose → mixture), `thinned` (block → the
+    mixture of its largest dose, thinned; none without a `depth`), and `mixtures`: those of them that the first round
+    has not trained. A law needs three mixtures; with fewer, none is recommended.
     """
     settings, first = by_shares.composition_of(profile), by_shares.first_round(profile)
     recommended = {}
@@ -76,20 +80,27 @@ def choose(medians: pd.DataFrame, profile: Profile) -> dict[str, Any]:
             )
     blocks = _most_valuable(medians, profile) if settings.dosed is None and settings.doses else settings.dosed or ()
     dosed = {block: by_shares.dose_mixtures(profile, block) for block in blocks}
-    every = [*recommended.values(), *(name for of in dosed.values() for name in of.values())]
+    thinned = (
+        {} if depth is None else {block: by_shares.thinned_mixture(profile, block, depth=depth) for block in dosed}
+    )
+    every = [*recommended.values(), *(name for of in dosed.values() for name in of.values()), *thinned.values()]
     return {
         "recommended": recommended,
         "dosed": {block: {str(dose): name for dose, name in of.items()} for block, of in dosed.items()},
+        "thinned": thinned,
         "mixtures": [name for name in dict.fromkeys(every) if name not in first],
     }
 
 
 def plan_second_round(layout: Layout) -> Path:
     """Choose the mixtures of the second round from the scores of the first: `composition/second_round.json`."""
-    seeds = by_shares.composition_of(layout.profile).seeds
+    settings = by_shares.composition_of(layout.profile)
+    seeds = settings.seeds
     scores = [pd.read_parquet(layout.composition_scores_of("first", seed)) for seed in seeds]
     tables = [s.astype(dict.fromkeys(("model", "mixture", "evaluation"), str)) for s in scores]
-    write_json(layout.second_round, choose(medians_of(pd.concat(tables, ignore_index=True)), layout.profile))
+    medians = medians_of(pd.concat(tables, ignore_index=True))
+    depth = baseline_depth(layout) if settings.depth_matched else None
+    write_json(layout.second_round, choose(medians, layout.profile, depth=depth))
     return layout.second_round
 
 

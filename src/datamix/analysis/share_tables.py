@@ -15,12 +15,13 @@ from datamix.analysis.second_round import EVERY_SET, fit_laws, medians_of, share
 from datamix.corpora import shares as by_shares
 from datamix.project.files import replacing
 from datamix.project.layout import Layout
-from datamix.project.mixture_names import name_shares
+from datamix.project.mixture_names import name_shares, read_depth
 from datamix.project.profile import Profile
 from datamix.scoring.kinds import LDVAE
 
 Array = npt.NDArray[np.floating]
 _WORDS = ["evaluation", "mixture"]
+_DOSES = ["block", "evaluation", "dose", "mixture", "median", "low", "high", "gain", "gain_low", "gain_high"]
 
 
 def of_model(scores: pd.DataFrame, model: str = LDVAE) -> pd.DataFrame:
@@ -40,12 +41,13 @@ def mixture_table(scores: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     Returns
     -------
     A row a (evaluation, mixture): `median` R², averaged over seeds, `seed_range`, and a column for the share of each
-    block.
+    block; `thinned_to`, the counts that cells of added blocks are thinned to, NaN where they are whole.
     """
     medians = medians_of(scores)
     names = list(dict.fromkeys(medians.index.get_level_values("mixture")))
     table = pd.DataFrame({"median": medians.mean(axis=1), "seed_range": medians.max(axis=1) - medians.min(axis=1)})
-    return table.reset_index().merge(shares_table(names, profile), left_on="mixture", right_index=True)
+    table = table.reset_index().merge(shares_table(names, profile), left_on="mixture", right_index=True)
+    return table.assign(thinned_to=table["mixture"].map(read_depth).astype(float))
 
 
 def write_mixtures(layout: Layout) -> Path:
@@ -156,10 +158,33 @@ def dose_response(plan: Mapping[str, Any], profile: Profile, *, drawn: Medians) 
             table = pd.DataFrame({"dose": list(doses), "mixture": list(doses.values()), "median": measured})
             table = table.assign(low=low, high=high, gain=measured - measured[0], gain_low=gain_low)
             rows.append(table.assign(gain_high=gain_high, block=block, evaluation=evaluation))
-    columns = [
-        "block", "evaluation", "dose", "mixture", "median", "low", "high", "gain", "gain_low", "gain_high",
-    ]  # fmt: skip
-    return pd.concat(rows, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
+    return pd.concat(rows, ignore_index=True)[_DOSES] if rows else pd.DataFrame(columns=_DOSES)
+
+
+def thinned_doses(plan: Mapping[str, Any], profile: Profile, *, drawn: Medians) -> pd.DataFrame:
+    """Give the R² of the baseline with the largest dose of a block, its cells thinned to the baseline's depth.
+
+    Returns
+    -------
+    Columns of `dose_response`, a row a (block, evaluation), and `lost`, `lost_low`, `lost_high`: how much lower it is
+    than with whole cells. Empty where no mixture is of matched depth.
+    """
+    rows = []
+    for block, mixture in plan["thinned"].items():
+        doses = plan["dosed"][block]
+        dose = max(doses)
+        for evaluation in profile.evaluations:
+            names = [mixture, doses[0], doses[dose]]
+            at = drawn.keys.get_indexer(pd.MultiIndex.from_product([[evaluation], names]))
+            measured, draws = drawn.measured[at], drawn.drawn[:, at]
+            row = {"block": block, "evaluation": evaluation, "dose": dose, "mixture": mixture}
+            for name, weights in (("median", (1, 0, 0)), ("gain", (1, -1, 0)), ("lost", (-1, 0, 1))):
+                low, high = interval((draws @ weights)[:, None])
+                ends = ("low", "high") if name == "median" else (f"{name}_low", f"{name}_high")
+                row |= {name: float(measured @ weights), ends[0]: low[0], ends[1]: high[0]}
+            rows.append(row)
+    columns = [*_DOSES, "lost", "lost_low", "lost_high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def half_gain(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -86,15 +87,29 @@ def read_rows(path: Path, rows: npt.ArrayLike, genes: Sequence[str] | npt.NDArra
         if len(distinct) and not 0 <= distinct[0] <= distinct[-1] < n_rows:
             msg = f"{path} has {n_rows:,} cells; rows {distinct[0]:,} to {distinct[-1]:,} were asked for."
             raise DatamixError(msg, fix="draw again from the corpus as it is now")
-        target = pd.Index(genes).get_indexer(pd.Index(read_names(file, "var")))
+        state = path.stat()
+        target = _columns_of(path, (state.st_ino, state.st_size, state.st_mtime_ns), tuple(genes))
         columns = np.flatnonzero(target >= 0)
         pieces = []
         for start in range(0, len(distinct), _ROWS_AT_A_TIME):
-            piece = read_h5_rows(file, distinct[start : start + _ROWS_AT_A_TIME])[:, columns]
+            piece = read_h5_rows(file, distinct[start : start + _ROWS_AT_A_TIME])
+            piece = piece if len(columns) == len(target) else piece[:, columns]
             placed = (piece.data, target[columns][piece.indices], piece.indptr)
             pieces.append(sparse.csr_matrix(placed, shape=(piece.shape[0], len(genes))))
     result = stack(pieces, len(genes))
     return result if np.array_equal(distinct, wanted) else result[back]
+
+
+@lru_cache(maxsize=16)
+def _columns_of(path: Path, state: tuple[int, int, int], genes: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """Return where each gene of a corpus stands among those wanted; −1: it does not.
+
+    Kept as long as the file is in this state, since many mixtures are read from few corpora, with the same genes.
+    """
+    with open_corpus(path) as file:
+        places = pd.Index(genes).get_indexer(pd.Index(read_names(file, "var")))
+    places.flags.writeable = False
+    return places
 
 
 def open_corpus(path: Path) -> AbstractContextManager[h5py.File]:

@@ -100,6 +100,31 @@ def cells_without(path: Path, genes: Sequence[str] | npt.NDArray[Any]) -> npt.ND
     return np.flatnonzero(~seen)
 
 
+def counts_of_cells(path: Path, genes: Sequence[str] | npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Sum the counts that each cell of a corpus has in some genes.
+
+    Parameters
+    ----------
+    path
+        The corpus; a piece of it is in memory at a time.
+    genes
+        Ensembl ids.
+
+    Returns
+    -------
+    (n_cells,).
+    """
+    with open_corpus(path) as file:
+        wanted = pd.Index(read_names(file, "var")).isin(pd.Index(genes))
+        bounds, indices, data = file["X/indptr"][:].astype(np.int64), file["X/indices"], file["X/data"]
+        totals = np.zeros(len(bounds) - 1)
+        for start in range(0, int(bounds[-1]), _ENTRIES):
+            kept = np.flatnonzero(wanted[indices[start : start + _ENTRIES]])
+            cells = np.searchsorted(bounds, start + kept, side="right") - 1
+            totals += np.bincount(cells, weights=data[start : start + _ENTRIES][kept], minlength=len(totals))
+    return totals
+
+
 def needs_training_genes(dataset: Dataset, profile: Profile) -> bool:
     """Say whether a corpus can only be made once the training corpora are there.
 

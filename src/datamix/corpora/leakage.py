@@ -72,17 +72,28 @@ def compare(layout: Layout, blocks: Mapping[str, Sequence[Part]]) -> list[Compar
     rows: dict[str, set[int]] = {}
     for part in (part for parts in blocks.values() for part in parts):
         rows.setdefault(part.dataset, set()).update(part.rows.tolist())
+    tested_on = {name: evaluation.dataset for name, evaluation in profile.evaluations.items()}
+    files = {dataset: _files(layout, dataset) for dataset in dict.fromkeys([*rows, *tested_on.values()])}
+    # Each corpus is read once; of those for training only the cells that are drawn stay in memory.
+    names: dict[str, pd.DataFrame] = {}
     found = []
     for name, evaluation in profile.evaluations.items():
-        source, files = manifest.source_of(evaluation.dataset), _files(layout, evaluation.dataset)
-        for dataset, drawn in rows.items():
-            # The same file under two ids is one source, whatever the manifest says.
-            if manifest.source_of(dataset) != source and files.isdisjoint(_files(layout, dataset)):
-                continue
-            trained = _names(layout, dataset).iloc[sorted(drawn)]
-            tested = _names(layout, evaluation.dataset)
-            if evaluation.cell_types is not None:
-                tested = tested[tested["cell_type"].isin(evaluation.cell_types)]
+        # The same file under two ids is one source, whatever the manifest says.
+        alike = [
+            dataset
+            for dataset in rows
+            if manifest.source_of(dataset) == manifest.source_of(tested_on[name])
+            or not files[tested_on[name]].isdisjoint(files[dataset])
+        ]
+        if not alike:
+            continue
+        tested = _names(layout, tested_on[name])
+        if evaluation.cell_types is not None:
+            tested = tested[tested["cell_type"].isin(evaluation.cell_types)]
+        for dataset in alike:
+            if dataset not in names:
+                names[dataset] = _names(layout, dataset).iloc[sorted(rows[dataset])]
+            trained = names[dataset]
             cells = _compare(trained["cell"], tested["cell"])
             reason = evaluation.shares_cells_with.get(dataset) if profile.protocol == "published" else None
             found.append(Comparison(name, dataset, "cell", *cells, reason))

@@ -1,6 +1,6 @@
 """Mixtures: which cells each model is trained on, as rows of corpora, drawn as the published scripts draw them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -12,6 +12,7 @@ from sklearn.model_selection import train_test_split
 from datamix.corpora.controls import added_cells, baseline_cells, control_cells, published_cells
 from datamix.corpora.corpus import n_cells
 from datamix.corpora.genes import cells_without, read_genes
+from datamix.corpora.thinning import Thinning
 from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
 from datamix.project.mixture_names import MixtureName
@@ -57,6 +58,8 @@ class Part:
 
     dataset: str
     rows: Rows
+    thinned: Thinning | None = None
+    """How its cells are thinned when they are read; None: they are whole, as in all mixtures of the paper."""
 
 
 def list_mixtures(profile: Profile, baseline: str, *, sizes: Mapping[str, int] | None = None) -> list[Mixture]:
@@ -231,16 +234,37 @@ def draw_corpora(
         Called with a line for each dataset that loses cells.
     """
     blocks = draw_blocks(layout.profile, baseline, seed=seed, sizes=corpus_sizes(layout, baseline))
-    genes = read_genes(layout)["gene"].to_numpy()
-    of = {part.dataset for parts in blocks.values() for part in parts}
-    empty = {dataset: cells_without(layout.corpus(dataset), genes) for dataset in sorted(of)}
-    for dataset in (dataset for dataset, rows in empty.items() if len(rows)):
-        some = f"{len(empty[dataset]):,} of {n_cells(layout.corpus(dataset)):,}"
-        say(f"{dataset}: {some} cells have none of the {len(genes):,} shared genes and are left out")
+    empty = empty_cells(layout, {part.dataset for parts in blocks.values() for part in parts}, say=say)
     return {
         block: tuple(replace(part, rows=part.rows[~np.isin(part.rows, empty[part.dataset])]) for part in parts)
         for block, parts in blocks.items()
     }
+
+
+def empty_cells(
+    layout: Layout, datasets: Collection[str], *, say: Callable[[str], None] = print
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Find the cells that no mixture has, since they have no count in the genes that the training corpora share.
+
+    Parameters
+    ----------
+    layout
+        The profile and its folders; corpora and shared genes must be there.
+    datasets
+        To look through.
+    say
+        Called with a line for each dataset that has such cells.
+
+    Returns
+    -------
+    Dataset → row numbers, ascending.
+    """
+    genes = read_genes(layout)["gene"].to_numpy()
+    empty = {dataset: cells_without(layout.corpus(dataset), genes) for dataset in sorted(datasets)}
+    for dataset in (dataset for dataset, rows in empty.items() if len(rows)):
+        some = f"{len(empty[dataset]):,} of {n_cells(layout.corpus(dataset)):,}"
+        say(f"{dataset}: {some} cells have none of the {len(genes):,} shared genes and are left out")
+    return empty
 
 
 def draw_mixtures(

@@ -6,18 +6,19 @@ nested: a mixture with more cells of a block has those that one with fewer has.
 """
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
 
 from datamix.corpora.corpus import n_cells
-from datamix.corpora.mixtures import Part
+from datamix.corpora.mixtures import Part, empty_cells
+from datamix.corpora.thinning import Thinning
 from datamix.project.errors import DatamixError
 from datamix.project.files import read_json
 from datamix.project.layout import Layout
-from datamix.project.mixture_names import name_shares, read_shares
+from datamix.project.mixture_names import name_shares, read_depth, read_shares
 from datamix.project.profile import Composition, Profile
 
 Cells = dict[str, int]
@@ -99,6 +100,12 @@ def dose_mixtures(profile: Profile, block: str) -> dict[int, str]:
     return {dose: name_shares({name: cells[name] for name in order}) for dose, cells in of.items()}
 
 
+def thinned_mixture(profile: Profile, block: str, *, depth: int) -> str:
+    """Return the mixture of the baseline with the largest dose of a block, whose cells are thinned to some counts."""
+    doses = dose_mixtures(profile, block)
+    return name_shares(read_shares(doses[max(doses)]), depth=depth)
+
+
 def first_round(profile: Profile) -> list[str]:
     """List the mixtures that are trained first: coalitions, and mixtures of random shares."""
     return [*coalitions(profile), *random_mixtures(profile)]
@@ -109,7 +116,7 @@ def read_second_round(layout: Layout) -> dict[str, Any]:
 
     Returns
     -------
-    `recommended`, `dosed` and `mixtures`, as `datamix.analysis.second_round.choose` returns them.
+    `recommended`, `dosed`, `thinned` and `mixtures`, as `datamix.analysis.second_round.choose` returns them.
     """
     found = read_json(layout.second_round)
     doses = {b: {d: of[str(d)] for d in sorted(map(int, of))} for b, of in found["dosed"].items()}
@@ -122,17 +129,22 @@ def shares_of(names: Iterable[str], profile: Profile) -> "np.ndarray":
     return np.array([[of.get(block, 0) for block in profile.blocks] for of in cells]) / composition_of(profile).cells
 
 
-def draw_shares(layout: Layout, names: Iterable[str], *, seed: int) -> dict[str, list[Part]]:
-    """Draw the cells of mixtures.
+def draw_shares(
+    layout: Layout, names: Iterable[str], *, seed: int, say: Callable[[str], None] = print
+) -> dict[str, list[Part]]:
+    """Draw the cells of mixtures, of those that have a count of the genes that the training corpora share.
 
     Parameters
     ----------
     layout
-        The profile and its folders; the training corpora must have been prepared.
+        The profile and its folders; the training corpora must have been prepared, and their shared genes.
     names
         Of the mixtures.
     seed
-        Decides the draws. They depend on a dataset's size and name, not on the other mixtures or blocks.
+        Decides the draws, and how cells are thinned. Draws depend on a dataset's size and name, not on the other
+        mixtures or blocks.
+    say
+        Called with a line for each dataset that has cells without a count of the shared genes.
 
     Returns
     -------
@@ -147,15 +159,16 @@ def draw_shares(layout: Layout, names: Iterable[str], *, seed: int) -> dict[str,
     profile = layout.profile
     datasets = {block: _datasets(profile, block) for block in profile.blocks}
     users = {d: [b for b, of in datasets.items() if d in of] for of in datasets.values() for d in of}
-    order = {
-        dataset: np.random.default_rng((seed, zlib.crc32(dataset.encode()))).permutation(
-            n_cells(layout.corpus(dataset))
-        )
-        for dataset in users
-    }
+    empty = empty_cells(layout, users, say=say)
+    order = {}
+    for dataset in users:
+        generator = np.random.default_rng((seed, zlib.crc32(dataset.encode())))
+        drawn = generator.permutation(n_cells(layout.corpus(dataset)))
+        order[dataset] = drawn[~np.isin(drawn, empty[dataset])]
 
-    def take(block: str, cells: int) -> list[Part]:
+    def take(block: str, cells: int, depth: int | None) -> list[Part]:
         of = datasets[block]
+        thinned = None if depth is None or block == profile.composed_baseline else Thinning(depth, seed)
         bounds = [cells * i // len(of) for i in range(len(of) + 1)]
         parts = []
         for dataset, n in zip(of, (upper - lower for lower, upper in pairwise(bounds)), strict=True):
@@ -164,10 +177,13 @@ def draw_shares(layout: Layout, names: Iterable[str], *, seed: int) -> dict[str,
                 msg = f"A mixture takes {n:,} cells of {dataset}, which has {len(mine):,} for block {block!r} after QC."
                 fix = f"lower `composition.cells` in config/{profile.name}.yaml, or leave the block out of `blocks`"
                 raise DatamixError(msg, fix=fix)
-            parts.append(Part(dataset, mine[:n].astype(np.int64)))
+            parts.append(Part(dataset, mine[:n].astype(np.int64), thinned))
         return [part for part in parts if len(part.rows)]
 
-    return {name: [part for block, n in read_shares(name).items() for part in take(block, n)] for name in names}
+    return {
+        name: [part for block, n in read_shares(name).items() for part in take(block, n, read_depth(name))]
+        for name in names
+    }
 
 
 def _datasets(profile: Profile, block: str) -> tuple[str, ...]:

@@ -190,18 +190,24 @@ def dose_curves(table: pd.DataFrame, profile: Profile) -> Figure:
     Parameters
     ----------
     table
-        A row a (block, evaluation, dose): `median`, `low`, `high`.
+        A row a (block, evaluation, dose, thinned): `median`, `low`, `high`; `thinned` says whether the cells of the
+        block are thinned to the baseline's depth.
 
     Returns
     -------
-    The figure, 183 mm wide.
+    The figure, 183 mm wide: lines are of whole cells, open diamonds of thinned ones.
     """
     sets, blocks = table["evaluation"].unique(), table["block"].unique()
     fig, axes = style.figure(width=style.WIDE, height=55, ncols=len(sets), squeeze=False)
     for ax, evaluation in zip(axes[0], sets, strict=True):
         for block in blocks:
-            part = table[(table["evaluation"] == evaluation) & (table["block"] == block)]
+            of_block = table[(table["evaluation"] == evaluation) & (table["block"] == block)]
+            part, thinned = of_block[~of_block["thinned"]], of_block[of_block["thinned"]]
             colour = style.colour(block, profile=profile)
+            # Beside the end of the line, so that both intervals can be seen.
+            beside = 1.35 * thinned["dose"]
+            ax.vlines(beside, thinned["low"], thinned["high"], color=colour, linewidth=0.8)
+            ax.plot(beside, thinned["median"], "D", color=colour, markerfacecolor="white")
             ax.fill_between(part["dose"], part["low"], part["high"], color=colour, alpha=0.2, linewidth=0)
             ax.plot(part["dose"], part["median"], "o-", color=colour)
         ax.set_xscale("symlog", linthresh=max(1, table.loc[table["dose"] > 0, "dose"].min()))
@@ -212,7 +218,11 @@ def dose_curves(table: pd.DataFrame, profile: Profile) -> Figure:
     axes[0, 0].set_ylabel("Median R²")
     fig.supxlabel("Cells of the set in place of the baseline's", fontsize=6)
     handles = [Line2D([], [], color=style.colour(b, profile=profile), marker="o") for b in blocks]
-    fig.legend(handles, [block_label(b, profile) for b in blocks], loc="outside upper center", ncols=len(blocks))
+    names = [block_label(b, profile) for b in blocks]
+    if table["thinned"].any():
+        handles.append(Line2D([], [], color="black", marker="D", markerfacecolor="white", linestyle=""))
+        names.append("thinned to the baseline's depth")
+    fig.legend(handles, names, loc="outside upper center", ncols=len(names))
     return fig
 
 

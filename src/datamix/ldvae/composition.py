@@ -47,7 +47,7 @@ def train_turn(layout: Layout, turn: Turn, *, seed: int, say: Say = print) -> Pa
     profile = layout.profile
     return train_all(
         layout,
-        draw_shares(layout, mixtures_of_turn(layout, turn), seed=seed),
+        draw_shares(layout, mixtures_of_turn(layout, turn), seed=seed, say=say),
         listed=layout.composition_models(turn, seed),
         seed=seed,
         settings=training_of(profile),

@@ -17,6 +17,7 @@ from datamix.corpora.genes import read_genes
 from datamix.corpora.leakage import require_no_leak
 from datamix.corpora.mixtures import Part, draw_mixtures
 from datamix.corpora.normalise import mean_profile
+from datamix.corpora.thinning import thin
 from datamix.ldvae import model as ldvae
 from datamix.ldvae import training
 from datamix.project.files import read_json, replacing, sha256, write_json
@@ -149,7 +150,12 @@ def mean_profile_file(models_in: Path, mixture: str) -> Path:
 
 def _stack(layout: Layout, parts: list[Part], genes: pd.DataFrame) -> AnnData:
     wanted = genes["gene"].to_numpy()
-    counts = sp.vstack([read_rows(layout.corpus(p.dataset), p.rows, wanted) for p in parts], format="csr")
+
+    def read(part: Part) -> sp.csr_matrix:
+        counts = read_rows(layout.corpus(part.dataset), part.rows, wanted)
+        return thin(counts, part.thinned, dataset=part.dataset, rows=part.rows) if part.thinned else counts
+
+    counts = sp.vstack([read(part) for part in parts], format="csr")
     obs = pd.DataFrame(index=pd.RangeIndex(counts.shape[0]).astype(str))
     return AnnData(counts, obs=obs, var=genes.set_index("gene"))
 
@@ -171,6 +177,7 @@ def _provenance(layout: Layout, mixture: str, parts: Sequence[Part], hashes: dic
         "protocol": layout.profile.protocol,
         "mixture": mixture,
         "cells": {p.dataset: sum(len(q.rows) for q in parts if q.dataset == p.dataset) for p in parts},
+        "thinned_to": {p.dataset: p.thinned.depth for p in parts if p.thinned},
         "corpora": {p.dataset: hashes[p.dataset] for p in parts},
         "genes": sha256(layout.genes),
     }
@@ -182,6 +189,8 @@ def _key(parts: Sequence[Part], hashes: dict[str, str], made_from: object) -> st
     for part in parts:
         digest.update(hashes[part.dataset].encode())
         digest.update(np.ascontiguousarray(part.rows, dtype="<i8").tobytes())
+        if part.thinned:
+            digest.update(json.dumps([part.thinned.depth, part.thinned.seed]).encode())
     return digest.hexdigest()
 
 

@@ -1,6 +1,7 @@
 """Names of mixtures: `blood`, `blood+blood_cancer`; the control `blood+blood`, or `blood+blood_690`, of 690 cells.
 
-A mixture by shares is named by its cells, `blood=300+tf_atlas=100`: equal mixtures have one name.
+A mixture by shares is named by its cells, `blood=300+tf_atlas=100`: equal mixtures have one name. Where its added cells
+are thinned, the counts that they have left come last, `blood=300+tf_atlas=100@3400`.
 """
 
 from collections.abc import Mapping
@@ -45,8 +46,15 @@ def read_name(mixture: str) -> MixtureName:
     return MixtureName(first, added)
 
 
-def name_shares(cells: Mapping[str, int]) -> str:
+def name_shares(cells: Mapping[str, int], *, depth: int | None = None) -> str:
     """Name a mixture by the cells of each block, in the order given; blocks of no cells are left out.
+
+    Parameters
+    ----------
+    cells
+        Block → cells.
+    depth
+        Counts that added cells are thinned to; nothing: they are whole.
 
     Raises
     ------
@@ -54,6 +62,8 @@ def name_shares(cells: Mapping[str, int]) -> str:
         If nothing is in it, or the name is longer than file systems take.
     """
     name = "+".join(f"{block}={n}" for block, n in cells.items() if n > 0)
+    if name and depth is not None:
+        name += f"@{depth}"
     if not name or len(name) > LONGEST:
         msg = f"A mixture of {len(cells)} blocks has a name of {len(name)} characters; expected 1 to {LONGEST}."
         raise DatamixError(msg, fix="mix fewer blocks (`composition.blocks`), or give the sets shorter names")
@@ -68,8 +78,15 @@ def read_shares(name: str) -> dict[str, int]:
     DatamixError
         If it is not such a name.
     """
-    parts = [part.partition("=") for part in name.split("+")]
-    if not all(block and cells.isdecimal() for block, _, cells in parts):
+    shares, at, depth = name.partition("@")
+    parts = [part.partition("=") for part in shares.split("+")]
+    if not all(block and cells.isdecimal() for block, _, cells in parts) or depth.isdecimal() != bool(at):
         msg = f"{name!r} is not the name of a mixture by shares, such as blood=300+tf_atlas=100."
         raise DatamixError(msg)
     return {block: int(cells) for block, _, cells in parts}
+
+
+def read_depth(name: str) -> int | None:
+    """Return the counts that the added cells of a mixture by shares are thinned to; None where they are whole."""
+    _, _, depth = name.partition("@")
+    return int(depth) if depth else None

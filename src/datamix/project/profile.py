@@ -184,6 +184,8 @@ class Composition(Settings):
     """Cells of a block in place of as many of the baseline's, at most half of `cells`."""
     dosed: Annotated[tuple[str, ...], Field(strict=False)] | None = None
     """Blocks to give in doses; nothing: the added ones that are worth most on cancer, and out of distribution."""
+    depth_matched: bool = False
+    """Give the largest dose of each once more, its cells thinned to the median counts of the baseline's."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)] = (0, 1)
     max_epochs: Annotated[int, Field(gt=0)] = 250
     """Of every mixture alike; all else that `training` sets holds here, too."""
@@ -196,6 +198,9 @@ class Composition(Settings):
         too_large = [dose for dose in self.doses if 2 * dose > self.cells]
         if too_large:
             msg = f"a dose of {too_large[0]} is more than half of {self.cells} cells"
+            raise ValueError(msg)
+        if self.depth_matched and not self.doses:
+            msg = "depth_matched thins the cells of the largest dose: give `doses`"
             raise ValueError(msg)
         if self.doses and not self.coalitions and self.dosed is None:
             msg = "without coalitions nothing says which blocks to give in doses: name them under `dosed`"

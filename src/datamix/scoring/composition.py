@@ -44,7 +44,7 @@ def score_turn(layout: Layout, turn: Turn, *, seed: int, say: Say = print) -> Pa
     names = mixtures_of_turn(layout, turn)
     models_in = layout.composition_models(turn, seed).with_suffix("")
     wanted = composition_of(profile).simple_models
-    parts = draw_shares(layout, names, seed=seed)
+    parts = draw_shares(layout, names, seed=seed, say=lambda _: None)
     genes = pd.Index(read_genes(layout)["gene"])
     sets = {}
     for name in profile.evaluations if wanted else ():

@@ -1,5 +1,6 @@
 # make book               the demo book: results/demo/site/index.html
 # make book PROFILE=mini  the same from small real data; PROFILE=paper from the published data
+# make book PROFILE=paper ON=slurm    its jobs go to a Slurm cluster: config/slurm.yaml
 # make figure FIG=fig2    one notebook again, and what it needs
 # make test               the demo book, if it is not there yet, and the tests
 # make lint · make clean · make env GPU=1
@@ -9,6 +10,7 @@ PYTHON  ?= python3
 CORES   ?= all
 FIG     ?=
 GPU     ?=
+ON      ?=
 
 # Local copies of the data, searched by checksum before anything is downloaded.
 export DATAMIX_MIRROR ?= $(abspath $(wildcard ../shared/data))
@@ -20,7 +22,11 @@ export NUMBA_NUM_THREADS ?= 1
 
 BIN := .venv/bin
 # Not Snakemake's lock, which a killed run leaves behind: the Snakefile holds one that ends with its process.
-SNAKEMAKE := $(BIN)/python -m snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE)
+SNAKEMAKE := $(BIN)/python -m snakemake $(if $(ON),--workflow-profile results/$(PROFILE)/$(ON),--cores $(CORES)) \
+  --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE)
+ifneq ($(ON),)
+SNAKEMAKE := $(BIN)/python -m datamix $(ON) --profile $(PROFILE) && $(SNAKEMAKE)
+endif
 SITE := results/$(PROFILE)/site/index.html
 
 .PHONY: book figure test test-machines lint record clean clean-all env bench record-bench bench-data bench-geneformer calibrate

@@ -18,7 +18,7 @@ from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
 from datamix.project.locks import hold_for_run
 from datamix.project.manifest import read_manifest
-from datamix.project.slurm_watch import tell_why_failed, watch_waiting
+from datamix.project.slurm_watch import tell_failures, watch_waiting
 from datamix.publishing import steps
 from datamix.publishing.front_matter import read_front_matter
 from datamix.publishing.outputs import outputs_of
@@ -63,6 +63,9 @@ def needed(rule):
     return rule_resources(profile, rule)
 
 
+failures = []  # a list of words, which grows, in a run on a cluster
+
+
 def on_slurm():
     return type(workflow.executor_settings).__module__ == "snakemake_executor_plugin_slurm"
 
@@ -81,11 +84,13 @@ onstart:
         os._exit(1)
     if on_slurm():
         watch_waiting(NAME)
+        failures.append(tell_failures())
 
 
 onerror:
-    if on_slurm():
-        tell_why_failed(Path(log))
+    # Again, below all that the others have said.
+    for words in failures[0] if failures else []:
+        print(words, file=sys.stderr)
 
 
 wildcard_constraints:

@@ -1,7 +1,6 @@
 """Put on record how long the rules of finished runs took, for `datamix plan`: `make record-rules`.
 
-Snakemake notes when each job began and ended. A run that had the machine for itself gives the best rates; each core had a
-job to do.
+Snakemake notes when each job began and ended. A run that had the machine for itself gives the best rates.
 """
 
 import json

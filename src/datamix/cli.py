@@ -200,10 +200,11 @@ def new(
 def plan(
     profile: ProfileName = "demo",
     on: Annotated[
-        Literal["gpu", "cpu"] | None, typer.Option("--on", help="With a GPU, or without; nothing: as a cluster is asked.")
+        Literal["gpu", "cpu"] | None,
+        typer.Option("--on", help="With a GPU, or without; nothing: as a cluster is asked."),
     ] = None,
 ) -> None:
-    """Say what a run costs, before it is run: jobs, hours, memory and disk of each rule, and the days of whole machines."""
+    """Say what a run costs before it is run: jobs, hours, memory and disk of each rule, and of whole machines."""
     from datamix.project.layout import Layout
     from datamix.publishing.cost import cost_of
     from datamix.publishing.cost_words import COLUMNS, rows_of, told

@@ -19,7 +19,7 @@ GENES_A_CELL = 2_000
 _CELL_BYTES = GENES_A_CELL * 8
 """A cell in memory: of each of its genes a count and a column number."""
 SECONDS_A_CELL = 3e-4
-"""A limit, for one cell in one epoch with 5,000 genes, on one thread of a CPU: about three times what `datamix plan`
+"""A limit, for one cell in one epoch with 5,000 genes, on one thread of a CPU: about twice what `datamix plan`
 estimates from measured times (a test holds it to them)."""
 _LARGE = 10_000  # cells in a block, from which on a GPU is worth its wait
 

@@ -53,7 +53,7 @@ class Partition:
     minutes: int | None
     """The longest that a job may last; None: for ever."""
     memory_mb: int
-    """Of its largest node."""
+    """Of its largest node; 0: not known."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,7 @@ def read_partitions(rows: Sequence[str]) -> tuple[Partition, ...]:
         name, limit, memory, resources = row.strip().split("|")
         starred, name = name.endswith("*"), name.rstrip("*")
         size = int(re.sub(r"\D", "", memory) or 0)  # "6000+" where its nodes differ
+        size = 0 if size == 1 else size  # what Slurm says where nobody told it
         before = found.get(name)
         found[name] = Partition(
             name,

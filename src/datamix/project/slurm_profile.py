@@ -74,7 +74,8 @@ def slurm_profile(
         memory = _memory(rule, needs, settings=settings, partition=partition)
         longest = min(limit for limit in (settings.most_minutes, partition.minutes, minutes) if limit is not None)
         resources[rule] = {"mem_mb": memory, "runtime": longest, "slurm_partition": partition.name, "alone": 1}
-    account = {} if settings.account is None else {"slurm_account": settings.account}
+    # Without accounting nobody is charged, and the executor stops at an account that it cannot look up.
+    account = {"slurm_account": settings.account} if settings.account and cluster.accounting else {}
     options = {
         "executor": "slurm",
         "jobs": settings.jobs,
@@ -92,6 +93,7 @@ def slurm_profile(
         "latency-wait": 60,  # for a file that another node has written to come into sight
         "slurm-requeue": True,  # a job of a node that failed goes to another
         "keep-going": True,
+        "quiet": ["host", "rules", "reason"],  # what is submitted, finished and failed is shown
     }
     if not cluster.accounting:
         options |= {"slurm-no-account": True, "slurm-status-command": "squeue"}
@@ -105,5 +107,7 @@ def _memory(rule: str, needs: Needs, *, settings: SlurmSettings, partition: Part
     if most and wanted > most:
         msg = f"A job of the rule {rule} needs {wanted:,} MB, and a node of partition {partition.name} has {most:,} MB "
         msg += "to give."
-        raise DatamixError(msg, fix="name a partition with larger nodes, or another `most_memory_mb`, in config/slurm.yaml")
+        raise DatamixError(
+            msg, fix="name a partition with larger nodes, or another `most_memory_mb`, in config/slurm.yaml"
+        )
     return min(ceil(wanted * settings.times_memory), most or ceil(wanted * settings.times_memory))

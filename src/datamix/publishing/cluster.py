@@ -47,7 +47,7 @@ def write_slurm_profile(layout: Layout) -> Iterator[str]:
                           + yaml.safe_dump(options, sort_keys=False), encoding="utf-8")  # fmt: skip
     used = dict.fromkeys(of["slurm_partition"] for of in options["set-resources"].values())
     accounting = "with" if cluster.accounting else "without"
-    yield f"Slurm {cluster.version}, {accounting} accounting; jobs go to {' and '.join(used)}; {settings.jobs} at a time."
+    yield f"Slurm {cluster.version}, {accounting} accounting; jobs go to {' and '.join(used)}."
     grouped = ", ".join(f"{number} of {rule}" for rule, number in options.get("group-components", {}).items())
     if grouped:
         yield f"Short jobs go together: {grouped}."

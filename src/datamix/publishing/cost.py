@@ -19,8 +19,8 @@ from datamix.publishing.work import Sizes, count_jobs, sizes_of, work_of
 BYTES_A_SECOND = 20e6
 """Of files as they are published, packed or not; assumed, since the runs on record read small files."""
 TIMES_ON_GPU = {"step": 10.0, "step and gene": 10.0, "operation": 1000.0}
-"""How many times as fast a GPU is at what it does than one thread of a CPU; assumed, since none is on record. 1,000 times
-the thread's rate of operations is about a twentieth of what a data-centre GPU of 2020 has in half precision."""
+"""How many times as fast a GPU is as one thread of a CPU; assumed, since none is on record. 1,000 times the rate
+of a thread is about a twentieth of what a data-centre GPU of 2020 has in half precision."""
 LAPTOP_CORES, GPU_CORES = 2, 8
 """Cores of a laptop; cores that are at hand beside each GPU."""
 
@@ -30,8 +30,8 @@ class Cost:
     """What a run costs."""
 
     rules: pd.DataFrame
-    """A row a rule, in the order of the workflow: `jobs`; `seconds` of a job; `hours` of all; `memory` of a job and `disk`
-    of all (bytes); `gpu`, whether its jobs take one."""
+    """A row a rule, in the order of the workflow: `jobs`; `seconds` of a job; `hours` of all; `memory` of a job and
+    `disk` of all (bytes); `gpu`, whether its jobs take one."""
     sizes: Sizes
     measured: str
     """What the rates were measured on."""
@@ -51,14 +51,14 @@ def rates(rows: pd.DataFrame) -> dict[str, float]:
     """
     kinds = sorted({kind for amounts in rows["amounts"] for kind in amounts} - {"byte read", "cell of tokens"})
     matrix = np.array([[amounts.get(kind, 0.0) for kind in kinds] for amounts in rows["amounts"]])
-    weights = np.sqrt(rows["jobs"] * rows["seconds"]).to_numpy()
+    weights = np.sqrt((rows["jobs"] * rows["seconds"]).to_numpy())
     relative = matrix * (weights / rows["seconds"].to_numpy())[:, None]
     scale = relative.max(axis=0)
     found, _ = nnls(relative / scale, weights)
     return dict(zip(kinds, (found / scale).tolist(), strict=True)) | {"byte read": 1 / BYTES_A_SECOND}
 
 
-def _all_rates(root: Path) -> tuple[pd.DataFrame, dict[str, float]]:
+def all_rates(root: Path) -> tuple[pd.DataFrame, dict[str, float]]:
     """Read the times on record, and return them with the seconds of each kind of work."""
     measured = read_benchmark(root, "rules")
     tokens = read_benchmark(root, "geneformer")["tokens cells/s"].min()
@@ -87,7 +87,7 @@ def cost_of(layout: Layout, *, on: str | None = None, all_again: bool = True) ->
     DatamixError
         If Snakemake cannot say what there is to do, or no times are on record.
     """
-    measured, each = _all_rates(layout.root)
+    measured, each = all_rates(layout.root)
     sizes, manifest = sizes_of(layout), read_manifest(layout.root, layout.profile)
     rows = []
     for rule, jobs in count_jobs(layout.root, layout.profile.name, all_again=all_again).items():
@@ -139,7 +139,7 @@ def recorded_rows(times: Iterable[tuple[str, int, float]], layout: Layout) -> li
 
 def check(root: Path) -> pd.DataFrame:
     """Hold the estimates against the runs on record: a row a rule of a run, `seconds` of its jobs and `estimated`."""
-    measured, each = _all_rates(root)
+    measured, each = all_rates(root)
     total = measured["jobs"] * measured["seconds"]
     estimated = [n * seconds_of(a, each) for n, a in zip(measured["jobs"], measured["amounts"], strict=True)]
     return measured[["profile", "rule", "jobs"]].assign(seconds=total, estimated=estimated)

@@ -16,8 +16,8 @@ def rows_of(cost: Cost) -> list[tuple[str, ...]]:
     rules = cost.rules
     rows = [_row(str(rule), row) for rule, row in rules.iterrows()]
     total = (
-        "all", f"{rules['jobs'].sum()}", "", f"{rules['hours'].sum():,.2f}", f"{readable(rules['memory'].max())} at most",
-        readable(rules["disk"].sum()), "",
+        "all", f"{rules['jobs'].sum()}", "", f"{rules['hours'].sum():,.2f}",
+        f"{readable(rules['memory'].max())} at most", readable(rules["disk"].sum()), "",
     )  # fmt: skip
     return [*rows, total]
 
@@ -27,7 +27,7 @@ def told(cost: Cost, *, on: Literal["gpu", "cpu"] | None = None) -> Iterator[str
     rules = cost.rules
     if rules["gpu"].any():
         one, eight = (hours_on(rules, cores=n * GPU_CORES, gpus=n) for n in (1, 8))
-        yield f"On one GPU with {GPU_CORES} cores: {duration(one)}; on 8 GPUs with {8 * GPU_CORES} cores: {duration(eight)}."
+        yield f"On one GPU with {GPU_CORES} cores: {duration(one)}; on 8 with {8 * GPU_CORES} cores: {duration(eight)}."
         times = f"{TIMES_ON_GPU['step']:.0f} times (LDVAE) and {TIMES_ON_GPU['operation']:,.0f} times (Geneformer)"
         yield f"No GPU is on record: it is taken to be {times} as fast as a thread of a CPU."
         if on is None:

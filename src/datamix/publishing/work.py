@@ -100,8 +100,9 @@ def sizes_of(layout: Layout) -> Sizes:
     for dataset in profile.training_datasets:
         if layout.corpus(dataset).is_file():
             training[dataset] = n_cells(layout.corpus(dataset))
-        else:  # as large as the draws need it: two blocks of a baseline
-            training[dataset] = 2 * block if block else WHOLE_CELLS
+        else:  # as large as the draws need it: two blocks of a baseline, one of an added set
+            of_baseline = any(dataset == baseline.dataset for baseline in profile.baselines.values())
+            training[dataset] = (1 + of_baseline) * block if block else WHOLE_CELLS
     evaluation, unknown = 0, False
     for of in profile.evaluations.values():
         if of.cells is not None:
@@ -122,7 +123,9 @@ def sizes_of(layout: Layout) -> Sizes:
 
 
 def _held_out(layout: Layout) -> list[Path]:
-    return [layout.held_out_of(baseline, seed) for baseline in layout.profile.baselines for seed in layout.profile.seeds]
+    return [
+        layout.held_out_of(baseline, seed) for baseline in layout.profile.baselines for seed in layout.profile.seeds
+    ]
 
 
 def work_of(rule: str, layout: Layout, sizes: Sizes, manifest: Manifest) -> Work:
@@ -194,9 +197,7 @@ def _composition(layout: Layout, sizes: Sizes) -> Work:
 def _geneformer(profile: Profile, sizes: Sizes) -> Work:
     of = profile.geneformer
     assert of is not None
-    cells_of = {
-        m.name: m.cells or 0 for b in of.baselines for m in list_mixtures(profile, b, sizes=sizes.training)
-    }
+    cells_of = {m.name: m.cells or 0 for b in of.baselines for m in list_mixtures(profile, b, sizes=sizes.training)}
     cells = fmean(cells_of.get(mixture, 0) for _, _, mixture in runs(profile))
     trained = of.steps * of.batch_size if of.steps is not None else cells * of.epochs
     length = min(of.input_size, _genes_a_cell(sizes.genes))

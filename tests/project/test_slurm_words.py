@@ -60,6 +60,20 @@ def test_what_sbatch_refuses_is_said_with_what_mends_it(error, expected):
     assert error in words
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "ReqNodeNotAvail, UnavailableNodes:vm",
+        "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions",
+        "NodeDown",
+        "PartitionDown",
+    ],
+)
+def test_nodes_that_are_not_there_are_said(reason):
+    (words,) = why_waiting([f"PENDING|{reason}"])
+    assert words.startswith(f"1 job waits ({reason}): no node is there for them")
+
+
 def test_waiting_is_explained_where_it_is_not_for_ones_turn():
     assert why_waiting(["PENDING|Resources", "PENDING|Priority", "RUNNING|None", "PENDING|None"]) == []
     (words,) = why_waiting(["PENDING|ReqNodeNotAvail, UnavailableNodes:vm", "PENDING|Resources", "RUNNING|None"])

@@ -37,7 +37,7 @@ _REFUSALS = (
 """What sbatch says → what it means, and what to do; the first that fits."""
 _WAITS = (
     (
-        r"ReqNodeNotAvail|NodeDown|Nodes_required|PartitionDown|PartitionInactive|Drained",
+        r"ReqNodeNotAvail|Nodes? ?(?:Down|required)|PartitionDown|PartitionInactive|Drained",
         "no node is there for them: drained, down or reserved (sinfo -R says why). They start by themselves when one "
         "comes back",
     ),

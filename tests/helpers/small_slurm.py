@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,14 +61,20 @@ class Slurm:
         key = folder / "munge.key"
         key.write_bytes(os.urandom(128))
         key.chmod(0o400)
+        # In a job, the executor takes away what `srun` finds this Slurm by; elsewhere that is /etc/slurm/slurm.conf.
+        srun = folder / "bin" / "srun"
+        srun.parent.mkdir()
+        srun.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {_find("srun")} "$@"\n')
+        srun.chmod(0o755)
         self.host = socket.gethostname().partition(".")[0]
         self.config = folder / "slurm.conf"
         self.config.write_text(_CONFIG.format(folder=folder, host=self.host, ports=_free_ports(2)))
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a command of Slurm must have to find this one."""
-        return {"SLURM_CONF": str(self.config)}
+        """What a command of Slurm, and a run that uses it, must have to find this one."""
+        path = f"{self.folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return {"SLURM_CONF": str(self.config), "PATH": path}
 
     def start(self) -> None:
         """Start all daemons, and wait until the node is ready for jobs."""

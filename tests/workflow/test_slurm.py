@@ -135,6 +135,8 @@ def test_a_run_that_meets_with_everything_ends_with_the_local_scores(project, sl
     slurm.kill_node()
     time.sleep(15)  # longer than `SlurmdTimeout`: the node counts as down
     slurm.start_node()
+    for number, _ in slurm.jobs("PENDING"):  # a job that is put back into the queue would wait there for two minutes
+        slurm.ask("scontrol", "update", f"jobid={number}", "starttime=now")
     if process.wait(900):
         assert "Run the same command again" in words.read_text()
         process, words = send()

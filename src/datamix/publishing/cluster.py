@@ -10,6 +10,7 @@ from datamix.project.layout import Layout
 from datamix.project.slurm import ask_cluster, read_slurm_settings
 from datamix.project.slurm_profile import Needs, slurm_profile
 from datamix.publishing.cost import cost_of
+from datamix.publishing.cost_words import duration
 
 _APART = {"composition"}
 """The second round waits for what is planned after the first: such jobs cannot go together."""
@@ -51,4 +52,11 @@ def write_slurm_profile(layout: Layout) -> Iterator[str]:
     grouped = ", ".join(f"{number} of {rule}" for rule, number in options.get("group-components", {}).items())
     if grouped:
         yield f"Short jobs go together: {grouped}."
+    for rule, of in options["set-resources"].items():
+        if needs[rule].seconds > 60 * of["runtime"]:
+            lasts = duration(needs[rule].seconds / 3600)
+            yield (
+                f"A job of {rule} lasts about {lasts}, and has {of['runtime']} min: it will reach its limit. The same "
+                "command then goes on with what is left; a partition with a longer limit is better."
+            )
     yield f"Logs of the jobs: {logs}/. Settings: config/slurm.yaml."

@@ -70,7 +70,7 @@ def seconds_of(amounts: Mapping[str, float], each: Mapping[str, float], *, gpu: 
     return sum(n * each[kind] / (TIMES_ON_GPU.get(kind, 1.0) if gpu else 1.0) for kind, n in amounts.items())
 
 
-def cost_of(layout: Layout, *, on: str | None = None, all_again: bool = True) -> Cost:
+def cost_of(layout: Layout, *, on: str | None = None) -> Cost:
     """Estimate what a run of a profile costs.
 
     Parameters
@@ -79,8 +79,6 @@ def cost_of(layout: Layout, *, on: str | None = None, all_again: bool = True) ->
         The profile and its folders; where corpora are prepared, their sizes count.
     on
         `gpu`: rules that can take one have one; `cpu`: none has; None: those that ask for one on a cluster.
-    all_again
-        Count what is finished, too.
 
     Raises
     ------
@@ -90,7 +88,7 @@ def cost_of(layout: Layout, *, on: str | None = None, all_again: bool = True) ->
     measured, each = all_rates(layout.root)
     sizes, manifest = sizes_of(layout), read_manifest(layout.root, layout.profile)
     rows = []
-    for rule, jobs in count_jobs(layout.root, layout.profile.name, all_again=all_again).items():
+    for rule, jobs in count_jobs(layout.root, layout.profile.name).items():
         needs, work = rule_resources(layout.profile, rule), work_of(rule, layout, sizes, manifest)
         gpu = on != "cpu" and (rule in GPU_RULES if on == "gpu" else "gpu" in needs)
         seconds = seconds_of(work.amounts, each, gpu=gpu)

@@ -58,25 +58,22 @@ class Work:
     """Bytes that it leaves behind."""
 
 
-def count_jobs(root: Path, profile: str, *, all_again: bool = True) -> dict[str, int]:
-    """Ask Snakemake how many jobs of each rule a run has.
+def count_jobs(root: Path, profile: str) -> dict[str, int]:
+    """Ask Snakemake how many jobs of each rule a whole run has, finished or not.
 
     Parameters
     ----------
     root, profile
         The project's folder, and the profile's name.
-    all_again
-        Count what is finished, too.
 
     Raises
     ------
     DatamixError
         If Snakemake cannot say, with what it says instead.
     """
-    forced = ["--forceall"] if all_again else []
     target = f"results/{profile}/site/index.html"
-    command = [sys.executable, "-m", "snakemake", "-n", *forced, "--nolock", "--rerun-incomplete", "--quiet", "rules",
-               "--config", f"profile={profile}", "--", target]  # fmt: skip
+    command = [sys.executable, "-m", "snakemake", "-n", "--forceall", "--nolock", "--rerun-incomplete",
+               "--quiet", "rules", "--config", f"profile={profile}", "--", target]  # fmt: skip
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())

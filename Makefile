@@ -1,5 +1,6 @@
 # make book               the demo book: results/demo/site/index.html
 # make book PROFILE=mini  the same from small real data; PROFILE=paper from the published data
+# make book PROFILE=paper ON=slurm    its jobs go to a Slurm cluster: config/slurm.yaml
 # make figure FIG=fig2    one notebook again, and what it needs
 # make test               the demo book, if it is not there yet, and the tests
 # make lint · make clean · make env GPU=1
@@ -9,6 +10,7 @@ PYTHON  ?= python3
 CORES   ?= all
 FIG     ?=
 GPU     ?=
+ON      ?=
 
 # Local copies of the data, searched by checksum before anything is downloaded.
 export DATAMIX_MIRROR ?= $(abspath $(wildcard ../shared/data))
@@ -20,10 +22,18 @@ export NUMBA_NUM_THREADS ?= 1
 
 BIN := .venv/bin
 # Not Snakemake's lock, which a killed run leaves behind: the Snakefile holds one that ends with its process.
-SNAKEMAKE := $(BIN)/python -m snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE)
+SNAKEMAKE := $(BIN)/python -m snakemake --nolock --rerun-incomplete --config profile=$(PROFILE)
+ifeq ($(ON),)
+SNAKEMAKE += --cores $(CORES) --quiet all
+else ifeq ($(ON),slurm)
+SNAKEMAKE := $(BIN)/python -m datamix slurm --profile $(PROFILE) && \
+  $(SNAKEMAKE) --workflow-profile results/$(PROFILE)/slurm
+else
+$(error ON=$(ON) is not known: leave it out to run here, or write ON=slurm)
+endif
 SITE := results/$(PROFILE)/site/index.html
 
-.PHONY: book figure test test-machines lint record clean clean-all env bench record-bench bench-data bench-geneformer calibrate
+.PHONY: book figure test test-machines lint record record-rules clean clean-all env bench record-bench bench-data bench-geneformer calibrate
 .DEFAULT_GOAL := book
 
 book: .venv/complete
@@ -57,6 +67,10 @@ bench: .venv/complete
 # Keep the last `make bench` with the project, for readers who have not measured: recorded/bench/.
 record-bench: .venv/complete
 	@$(BIN)/python -m benchmarks.training --record
+
+# Keep the times of the last runs of the demo and mini books with the project, for `datamix plan`: recorded/bench/.
+record-rules: .venv/complete
+	@$(BIN)/python -m benchmarks.rules
 
 # A dense file of 2.4 GB, then of twice that, in a temporary folder: memory and rate of its preparation.
 bench-data: .venv/complete

@@ -1,7 +1,7 @@
 """From manifest to book: what is stale, and what runs side by side.
 
 Run through `make`, or by hand: snakemake --cores all --config profile=demo
-On a cluster: snakemake --executor slurm --jobs 20 --config profile=paper
+On a Slurm cluster: make book PROFILE=paper ON=slurm (`datamix slurm` writes the profile for it)
 
 A rule runs a command of `datamix`. Its parameters hold what decides its result beside the input files: a fingerprint of
 all code that the command reaches, and the settings that this code reads, without labels, titles and notes.
@@ -18,6 +18,7 @@ from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
 from datamix.project.locks import hold_for_run
 from datamix.project.manifest import read_manifest
+from datamix.project.slurm_watch import tell_failures, watch_waiting
 from datamix.publishing import steps
 from datamix.publishing.front_matter import read_front_matter
 from datamix.publishing.outputs import outputs_of
@@ -62,6 +63,13 @@ def needed(rule):
     return rule_resources(profile, rule)
 
 
+failures = []  # a list of words, which grows, in a run on a cluster
+
+
+def on_slurm():
+    return type(workflow.executor_settings).__module__ == "snakemake_executor_plugin_slurm"
+
+
 onstart:
     # One message, before the first of many jobs fails: no sets, another run, a file that only a person can get.
     try:
@@ -74,6 +82,15 @@ onstart:
         print(f"Error: {error}", file=sys.stderr)
         sys.stderr.flush()
         os._exit(1)
+    if on_slurm():
+        watch_waiting(NAME)
+        failures.append(tell_failures())
+
+
+onerror:
+    # Again, below all that the others have said.
+    for words in failures[0] if failures else []:
+        print(words, file=sys.stderr)
 
 
 wildcard_constraints:
@@ -94,6 +111,8 @@ rule book:
     params:
         code=lambda w: steps.code("site", Path("book/_ext/datamix_book.py")),
         profile=profile.model_dump_json(),
+    resources:
+        **needed("book"),
     shell:
         "{PYTHON:q} -m datamix site --profile {NAME}"
 
@@ -135,6 +154,8 @@ rule gene_sets:
         code=lambda w: steps.code("gene_sets"),
         settings=lambda w: steps.settings("gene_sets", profile),
         dataset=lambda w: steps.dataset(profile.gene_sets, manifest),
+    resources:
+        **needed("gene_sets"),
     shell:
         "{PYTHON:q} -m datamix gene-sets --profile {NAME}"
 
@@ -186,7 +207,7 @@ rule read_out:
         code=lambda w: steps.code("read_out"),
         settings=lambda w: steps.settings("read_out", profile),
     resources:
-        **needed("score"),
+        **needed("read_out"),
     shell:
         "{PYTHON:q} -m datamix read-out {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
 
@@ -203,7 +224,7 @@ rule hold_out:
         code=lambda w: steps.code("hold_out"),
         settings=lambda w: steps.settings("hold_out", profile),
     resources:
-        **needed("train"),
+        **needed("hold_out"),
     shell:
         "{PYTHON:q} -m datamix hold-out {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
 
@@ -234,7 +255,7 @@ rule yardsticks:
         code=lambda w: steps.code("yardsticks"),
         settings=lambda w: steps.settings("yardsticks", profile),
     resources:
-        **needed("score"),
+        **needed("yardsticks"),
     shell:
         "{PYTHON:q} -m datamix yardsticks {wildcards.baseline} --seed {wildcards.seed} --profile {NAME}"
 
@@ -253,7 +274,7 @@ rule composition:
         settings=lambda w: steps.settings("run_composition", profile),
         sources=lambda w: steps.sources(profile, manifest),
     resources:
-        **needed("train"),
+        **needed("composition"),
     shell:
         "{PYTHON:q} -m datamix composition run {wildcards.turn} --seed {wildcards.seed} --profile {NAME}"
 
@@ -270,7 +291,7 @@ rule composition_plan:
         code=lambda w: steps.code("plan_composition"),
         settings=lambda w: steps.settings("plan_composition", profile),
     resources:
-        **needed("scores"),
+        **needed("composition_plan"),
     shell:
         "{PYTHON:q} -m datamix composition plan --profile {NAME}"
 
@@ -286,7 +307,7 @@ rule composition_scores:
         code=lambda w: steps.code("collect_composition"),
         settings=lambda w: steps.settings("collect_composition", profile),
     resources:
-        **needed("scores"),
+        **needed("composition_scores"),
     shell:
         "{PYTHON:q} -m datamix composition collect --profile {NAME}"
 
@@ -317,6 +338,8 @@ rule geneformer_scores:
         geneformer.table_of(layout),
     params:
         code=lambda w: steps.code("collect_geneformer"),
+    resources:
+        **needed("geneformer_scores"),
     shell:
         "{PYTHON:q} -m datamix geneformer collect --profile {NAME}"
 

@@ -197,6 +197,34 @@ def new(
 
 
 @app.command()
+def plan(
+    profile: ProfileName = "demo",
+    on: Annotated[
+        Literal["gpu", "cpu"] | None,
+        typer.Option("--on", help="With a GPU, or without; nothing: as a cluster is asked."),
+    ] = None,
+) -> None:
+    """Say what a run costs before it is run: jobs, hours, memory and disk of each rule, and of whole machines."""
+    from datamix.project.layout import Layout
+    from datamix.publishing.cost import cost_of
+    from datamix.publishing.cost_words import COLUMNS, rows_of, told
+
+    cost = cost_of(Layout.of(profile), on=on)
+    _show(COLUMNS, rows_of(cost))
+    typer.echo("\n".join(told(cost, on=on)))
+
+
+@app.command()
+def slurm(profile: ProfileName = "demo") -> None:
+    """Ask a Slurm cluster what it has, and write the profile with which Snakemake sends a run's jobs to it."""
+    from datamix.project.layout import Layout
+    from datamix.publishing.cluster import write_slurm_profile
+
+    for line in write_slurm_profile(Layout.of(profile)):
+        typer.echo(line)
+
+
+@app.command()
 def prepare(dataset: str, profile: ProfileName = "demo") -> None:
     """Make the corpus of a dataset: fetch, read, QC, gene names."""
     from datamix.corpora.fetch import fetch as fetch_dataset

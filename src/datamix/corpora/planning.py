@@ -14,10 +14,13 @@ from datamix.project.errors import DatamixError
 from datamix.project.manifest import Manifest
 from datamix.project.profile import Profile
 
-_CELL_BYTES = 2_000 * 8
-"""A cell in memory: 2,000 genes that are not 0, a count and a column number each."""
+GENES_A_CELL = 2_000
+"""Genes of a cell that are not 0."""
+_CELL_BYTES = GENES_A_CELL * 8
+"""A cell in memory: of each of its genes a count and a column number."""
 SECONDS_A_CELL = 3e-4
-"""For one cell in one epoch, on one thread of a CPU; measured with 5,000 genes."""
+"""A limit, for one cell in one epoch with 5,000 genes, on one thread of a CPU: about twice what `datamix plan`
+estimates from measured times (a test holds it to them)."""
 _LARGE = 10_000  # cells in a block, from which on a GPU is worth its wait
 
 
@@ -29,7 +32,7 @@ def rule_resources(profile: Profile, rule: str) -> dict[str, int]:
     profile
         Its `cells`, `training` and `memory_mb` decide.
     rule
-        `corpus`, `train`, `geneformer`, `score`, or any other rule.
+        Its name.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def rule_resources(profile: Profile, rule: str) -> dict[str, int]:
         case "corpus":
             # Beyond the block: the table of all cells, of which there can be millions.
             return {"mem_mb": profile.memory_mb + (3_000 if large else 500), "runtime": 720 if large else 60}
-        case "train":
+        case "train" | "hold_out" | "composition":
             # Two blocks, once as they are read and once as they are trained on. On a GPU, where models are trained
             # together, no more: counts leave the host before the next model's are read. Blocks of all mixtures
             # together: the baseline, each added set alone, and two for each addition and the control.
@@ -55,7 +58,7 @@ def rule_resources(profile: Profile, rule: str) -> dict[str, int]:
             return {"mem_mb": 16_000 if large else 3_000, "runtime": 720 if large else 60} | (
                 {"gpu": 1} if large else {}
             )
-        case "score" | "notebook":
+        case "score" | "read_out" | "yardsticks" | "notebook":
             return {"mem_mb": 8_000 if large else 2_000, "runtime": 240 if large else 60}
         case _:
             return {"mem_mb": 4_000 if large else 1_000, "runtime": 60}

@@ -265,18 +265,19 @@ def rank_agreement(table: pd.DataFrame, profile: Profile) -> Figure:
     unrelated rankings of so many mixtures lie.
     """
     sets = list(table["evaluation"].unique())
-    rows = list(table[["over", "model", "mixtures", "chance"]].drop_duplicates().itertuples(index=False))
+    rows = table[["over", "model", "mixtures", "chance"]].drop_duplicates().to_dict("records")
     fig, ax = style.figure(width=style.WIDE, height=20 + 7 * len(rows))
     apart = np.linspace(-0.28, 0.28, len(sets)) if len(sets) > 1 else [0.0]
     for y, row in enumerate(rows):
-        ax.fill_betweenx([y - 0.42, y + 0.42], -row.chance, row.chance, color="#EEEEEE", linewidth=0, zorder=0)
-        part = table[(table["over"] == row.over) & (table["model"] == row.model)].set_index("evaluation")
+        chance = row["chance"]
+        ax.fill_betweenx([y - 0.42, y + 0.42], -chance, chance, color="#EEEEEE", linewidth=0, zorder=0)
+        part = table[(table["over"] == row["over"]) & (table["model"] == row["model"])].set_index("evaluation")
         for name, offset in zip(sets, apart, strict=True):
             colour = style.colour(name, profile=profile)
             ax.plot(part["tau_of_seeds"].get(name), y + offset, "o", color=colour, markerfacecolor="white")
             ax.plot(part["tau"].get(name), y + offset, "o", color=colour)
     ax.axvline(0, color=style.NEUTRAL, linewidth=0.6)
-    ax.set_yticks(range(len(rows)), [f"{FAMILIES[r.model]}: {r.mixtures} {r.over}" for r in rows])
+    ax.set_yticks(range(len(rows)), [f"{FAMILIES[row['model']]}: {row['mixtures']} {row['over']}" for row in rows])
     ax.set(xlim=(-1.02, 1.02), ylim=(len(rows) - 0.5, -0.5), xlabel="Kendall's τ with the LDVAE")
     handles = [Line2D([], [], linestyle="", marker="o", color=style.colour(name, profile=profile)) for name in sets]
     handles.append(Line2D([], [], linestyle="", marker="o", color="black", markerfacecolor="white"))

@@ -29,6 +29,8 @@ profile: str = "demo"  # only names where the panels are filed: the tables are t
 import pandas as pd
 from IPython.display import Markdown
 
+from datamix.analysis.claims import CLAIMS
+from datamix.analysis.claims_of_shares import CLAIMS as OUR_CLAIMS
 from datamix.figures import composition
 from datamix.figures import reconstruction
 from datamix.figures import latent_spaces
@@ -49,7 +51,7 @@ for name, key, what in (
 ):  # fmt: skip
     said = quote_record(results.root, "mini", key, otherwise=lacks.format(what))
     record(f"real.{name}", said, unit="", results=results)
-for claim in ("law", "recommended"):
+for claim in (*CLAIMS, *OUR_CLAIMS):
     for part in ("verdict", "text"):
         record(
             f"real.{claim}.{part}",

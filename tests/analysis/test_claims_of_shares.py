@@ -59,8 +59,8 @@ def judged(profile, *, worth, gain):
 def test_both_claims_can_be_supported(profile):
     table = judged(profile, worth=lambda name: 0.3 + 0.003 * read_shares(name).get("blood", 0), gain=0.1)
     assert table["verdict"].to_dict() == {"law": "supported", "recommended": "supported"}
-    assert table.loc["law", "why"] == "each set alone: the law's error is smaller on 2 of 2"
-    assert table.loc["recommended", "why"] == "each alone: within the margin or better in 3 of 3"
+    assert table.loc["law", "why"] == "each set alone: smaller beyond its interval on 2 of 2"
+    assert table.loc["recommended", "why"] == "each alone: above the margin beyond its interval in 3 of 3"
     assert table.loc["recommended", "value"] == pytest.approx(0.1, abs=0.005)
     assert set(table.index) == set(CLAIMS)
 

@@ -147,7 +147,7 @@ def _law(scores: pd.DataFrame, profile: Profile) -> dict[str, object]:
         return not_computable("law", f"fewer than {FEWEST} mixtures of random shares were trained")
     value, low, high, clear = error_saved(points)
     about = f"{mixtures} mixtures of random shares, on each of {', '.join(profile.evaluations)}"
-    alone = f"each set alone: the law's error is smaller on {clear} of {len(profile.evaluations)}"
+    alone = f"each set alone: smaller beyond its interval on {clear} of {len(profile.evaluations)}"
     return row_of("law", about, (value, low, high), threshold=0.0) | {"why": alone}
 
 
@@ -159,7 +159,7 @@ def _recommended(plan: Mapping[str, Any], profile: Profile, *, drawn: Medians) -
     first = set(by_shares.first_round(profile))
     before = len(first.intersection(plan["recommended"].values()))
     about = f"mixtures recommended for {', '.join(_asked(plan, profile))}, and equal shares"
-    alone = f"each alone: within the margin or better in {clear} of {len(found[0])}"
+    alone = f"each alone: above the margin beyond its interval in {clear} of {len(found[0])}"
     chosen = f"; {before} had been trained before, and their own scores helped to choose them" if before else ""
     return row_of("recommended", about, smallest(*found), threshold=-NO_LOSS) | {"why": alone + chosen}
 

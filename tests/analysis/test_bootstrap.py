@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from datamix.analysis.bootstrap import draw_cells, draw_medians, interval, simultaneous
+from datamix.analysis.bootstrap import _medians, draw_cells, draw_medians, interval, simultaneous
 
 
 def world(rng, *, mixtures=6, seeds=2, donors=4, types=3, cells=15, training=0.03, cell=0.1):
@@ -46,6 +46,19 @@ def test_medians_are_those_of_the_cells_drawn():
     assert medians.measured[0] == pytest.approx(np.nanmedian(scores["r2"]))
     assert medians.degrees[0] == 0
     assert np.isnan(medians.training_sd[0])
+
+
+def test_a_median_of_a_draw_is_that_of_its_cells_as_often_as_they_were_drawn():
+    rng = np.random.default_rng(0)
+    values, counts = rng.random((4, 50)).round(1), rng.poisson(1, (30, 50))
+    values[1, 5:30], values[2] = np.nan, np.nan
+    counts[7] = 0
+    found = _medians(values, counts)
+    for i, drawn in enumerate(counts):
+        for j, row in enumerate(values):
+            known = ~np.isnan(row)
+            cells = np.repeat(row[known], drawn[known])
+            assert found[i, j] == pytest.approx(np.median(cells) if len(cells) else np.nan, nan_ok=True, abs=1e-15)
 
 
 def test_the_scatter_of_trainings_is_pooled_over_mixtures_and_shared_by_parts():

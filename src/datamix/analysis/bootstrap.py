@@ -186,16 +186,19 @@ def _with_replacement(draws: Counts, items: int, generator: np.random.Generator)
 def _medians(values: Array, counts: Counts) -> Array:
     """Return (resamples, models): the median of (models, cells) values, each cell counted as often as it was drawn."""
     result = np.full((len(counts), len(values)), np.nan)
+    # Cells × resamples: sums over cells then run along whole rows of memory, which takes half the time.
+    by_cell = np.ascontiguousarray(counts.T, dtype=np.int32)
     for i, row in enumerate(values):
         order = np.argsort(row, kind="stable")
         order = order[: np.count_nonzero(~np.isnan(row))]
         if not len(order):
             continue
         ranked = row[order]
-        below = np.cumsum(counts[:, order], axis=1)
-        total = below[:, -1]
-        lower = (below < ((total + 1) // 2)[:, None]).sum(axis=1)
-        upper = (below < (total // 2 + 1)[:, None]).sum(axis=1)
+        below = by_cell[order]
+        np.cumsum(below, axis=0, out=below)
+        total = below[-1]
+        lower = (below < (total + 1) // 2).sum(axis=0, dtype=np.int32)
+        upper = (below < total // 2 + 1).sum(axis=0, dtype=np.int32)
         drawn = total > 0
         result[drawn, i] = (ranked[lower[drawn]] + ranked[upper[drawn]]) / 2
     return result

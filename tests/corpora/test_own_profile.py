@@ -86,7 +86,6 @@ def test_a_profile_is_never_written_over(root):
     ("arguments", "message"),
     [
         ({"name": "a b"}, "cannot be called 'a b'"),
-        ({"add": []}, "There is no --add: nothing would be compared"),
         ({"on": []}, "There is no --on"),
         ({"add": ["own/none.h5ad"]}, "none.h5ad does not exist"),
         ({"add": ["x=own/b.h5ad", "x=own/c.h5ad"]}, "Two sets are called 'x'"),

@@ -44,6 +44,8 @@ class Column:
     """Of each cell (n_cells,) the place of its value in `values`; -1 where it has none."""
     is_sample: bool = False
     """Whether the column names samples, which is as near to donors as the file comes."""
+    file: str | None = None
+    """The table beside the counts in which it stands; nothing means the file of the counts itself."""
 
     @property
     def labelled(self) -> int:

@@ -1,5 +1,7 @@
 """Numbers as words of a sentence, where the value alone would leave the sentence wrong."""
 
+import pandas as pd
+
 
 def counted(number: int, noun: str) -> str:
     """Say how many there are: `one seed`, `3 seeds`, `1,200 cells`."""
@@ -24,3 +26,44 @@ def interval_in_words(value: float, low: float, high: float, *, spec: str) -> st
         return "–"
     ends = f" ({low:{spec}} to {high:{spec}})" if low == low else ""
     return f"{value:{spec}}{ends}".replace("-", "−")
+
+
+def furthest_in_words(additions: pd.DataFrame, baseline: pd.Series | None = None) -> str:
+    """Say which added set lies furthest above its control, and on which evaluation set.
+
+    Parameters
+    ----------
+    additions
+        A row a pair of an added set and an evaluation set, as `datamix.analysis.summary.summarise` gives them, with
+        labels.
+    baseline
+        The baseline's median by evaluation set. With it the medians are told, and what lies furthest below, too.
+
+    Returns
+    -------
+    One or two sentences; where nothing is added, that.
+    """
+    if additions.empty:
+        return "This profile adds no set."
+    best, worst = (additions.loc[at] for at in (additions["over_control"].idxmax(), additions["over_control"].idxmin()))
+    if baseline is None:
+        return (
+            f"Furthest above lies “{best['mixture_label']}” on {best['evaluation_label']}, held against "
+            f"“{best['control_label']}”, by {_difference(best, '.2f')}."
+        )
+    above = (
+        f"Furthest above lies {best['mixture_label']} on {best['evaluation_label']}: the baseline has "
+        f"{baseline[best['evaluation']]:.2f}, this mixture {best['median']:.2f}, and the difference from its control, "
+        f"“{best['control_label']}”, is {_difference(best, '.3f')}."
+    )
+    if len(additions) == 1:
+        return above
+    return (
+        f"{above} Furthest below lies {worst['mixture_label']} on {worst['evaluation_label']}, held against "
+        f"“{worst['control_label']}”, with {_difference(worst, '.3f')}."
+    )
+
+
+def _difference(row: pd.Series, spec: str) -> str:
+    ends = (row[f"over_control_{end}_all"] for end in ("low", "high"))
+    return interval_in_words(row["over_control"], *ends, spec=spec)

@@ -32,7 +32,7 @@ from datamix.analysis.shared_donors import about_donors
 from datamix.analysis.summary import by_cell_type, summarise
 from datamix.analysis.published_numbers import published_r2
 from datamix.publishing.values import record, record_interval
-from datamix.publishing.words import counted, furthest_in_words
+from datamix.publishing.words import best_and_worst_in_words, counted, furthest_in_words
 from datamix.figures import labels
 from datamix.figures import reconstruction
 
@@ -92,13 +92,9 @@ best = summary.loc[
     if len(additions)
     else summary.loc[summary["mixture"] == published_control, "gain"].abs().idxmax()
 ]
-seen, unseen = base["median"].idxmax(), base["median"].idxmin()
 record("fig2.baseline", baseline_label, unit="", results=results)
 record("fig2.seeds", counted(len(results.profile.seeds), "trained seed"), unit="", results=results)
-for name, where in (("seen", seen), ("unseen", unseen)):
-    record(f"fig2.{name}.label", base.loc[where, "evaluation_label"], unit="", results=results)
-    for column in ("median", "low", "high"):
-        record(f"fig2.{name}.{column}", base.loc[where, column], unit="median R²", results=results)
+record("fig2.describes", best_and_worst_in_words(base, spec=".2f"), unit="", results=results)
 record("fig2.best.mixture", best["mixture_label"], unit="", results=results)
 record("fig2.best.evaluation", best["evaluation_label"], unit="", results=results)
 if len(additions):
@@ -131,7 +127,7 @@ record(
 record("fig2.pairs", len(additions), unit="pairs", results=results)
 
 # %% [markdown]
-# The baseline predicts {val}`fig2.seen.label` best, with a median R² of {val}`fig2.seen.median:.2f` ({val}`fig2.seen.low:.2f` to {val}`fig2.seen.high:.2f`), and {val}`fig2.unseen.label` worst, with {val}`fig2.unseen.median:.2f` ({val}`fig2.unseen.low:.2f` to {val}`fig2.unseen.high:.2f`).
+# The baseline {val}`fig2.describes`.
 #
 # How much of a change is only more cells and more training steps?
 # The control adds the second half of the baseline's own cells; its largest change, on {val}`fig2.control.evaluation`, is {val}`fig2.control.gain:.3f` ({val}`fig2.control.gain_low:.3f` to {val}`fig2.control.gain_high:.3f`).

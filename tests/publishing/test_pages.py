@@ -168,6 +168,11 @@ def test_the_first_page_says_what_was_asked_of_ones_own_cells(run):
     question = asked(profile)[0]
     assert "trained on Blood and Atlas better on Blood, Bone marrow, AML, SCC and Neurons" in question
     assert "where Bone marrow, Blood cancer, Perturb-seq and TF atlas are added" in question
+    assert any("Pairs of an added set and an evaluation set: {val}`fig2.pairs`" in line for line in asked(profile))
+    alone = asked(profile.model_copy(update={"added": {}, "composition": None}))
+    assert "better on Blood, Bone marrow, AML, SCC and Neurons with twice the cells of Blood and Atlas?" in alone[0]
+    assert any("{val}`fig2.control.gain:.3f`" in line for line in alone)
+    assert not any("fig7" in line or "Pairs of" in line for line in alone)
     baseline = profile.baselines["blood"].model_copy(update={"dataset": "mine"})
     changes = {"baselines": {"blood": baseline}, "added": {}, "evaluations": {}, "gene_sets": None}
     (row,) = datasets_table(profile.model_copy(update=changes), Manifest(datasets={"mine": own}))[2:]

@@ -171,7 +171,8 @@ def inspect_cells(
             return pd.concat([file.obs([name])[name].astype(object) for _, file in samples], ignore_index=True)
 
         cell_type, donor = (find(shared, column, n_cells=n_cells) for find in (likely_cell_types, likely_donors))
-        labels, unsure = None, ()
+        labels: Beside | None = None
+        unsure: tuple[Path, ...] = ()
         if beside and (cell_type is None or donor is None):
             cells = [pd.Index(file.read_names(np.arange(file.n_cells)), dtype=object) for _, file in samples]
             stem = samples[0][0] if len(samples) == 1 else ""

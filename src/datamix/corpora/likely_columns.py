@@ -15,7 +15,7 @@ _TYPES = (
     r"(?:author|final|manual|major|broad|main|predicted|assigned)?cell(?:type|label|annotation|class|identity|name)s?"
     r"(?:final|fine|coarse|major|broad|level\d|l?\d|name|label|author|original)?",
     r"(?:free|author|final|manual|seurat|cluster)?annotations?(?:final|level\d|l?\d)?",
-    r"cellontologyclass",
+    r"cellontologyclass|classifi(?:ed|cations?)",
     r"(?:sub)?class(?:label)?|subtype",
     r"labels?",
     r"clusters?(?:names?|labels?|ids?)?|ident(?:ity)?",

@@ -13,6 +13,7 @@ from datamix.project.errors import DatamixError
 from datamix.project.files import read_json
 from datamix.project.manifest import Manifest
 from datamix.project.profile import Profile
+from datamix.publishing.front_matter import FrontMatter, Needs
 from datamix.publishing.run import wall_time
 
 _DOWNLOADS = {
@@ -211,9 +212,14 @@ def asked(profile: Profile) -> list[str]:
         "training.",
         "* [Figure 3](notebooks/fig3) and [Figure 4](notebooks/fig4) ask what is behind a gain, in latent spaces and "
         "in genes; [Figure 5](notebooks/claims) holds the paper's findings against these cells.",
-        *(shares if profile.composition is not None else []),
+        *(shares if _has_figure_7(profile) else []),
         "* A page that these cells, or this profile, give no data for says why.",
     ]
+
+
+def _has_figure_7(profile: Profile) -> bool:
+    """Tell whether a profile has the mixtures by shares that Figure 7 needs; its header says so, too."""
+    return FrontMatter(needs=Needs(composition=True)).unmet(profile) is None
 
 
 def _came_out(profile: Profile) -> list[str]:
@@ -229,7 +235,7 @@ def _came_out(profile: Profile) -> list[str]:
         "more than their interval: {val}`fig2.clear.up`; below it: {val}`fig2.clear.down`. "
         "{val}`fig2.furthest.short`{val}`fig2.best.donors`"
     ]
-    if profile.composition is not None:
+    if _has_figure_7(profile):
         lines += ["", f"{{val}}`fig7.best` `datamix advise --profile {profile.name}` says more."]
     return lines
 

@@ -33,7 +33,7 @@ from datamix.analysis.shared_donors import about_donors
 from datamix.analysis.summary import by_cell_type, summarise
 from datamix.analysis.published_numbers import published_r2
 from datamix.publishing.values import record, record_interval
-from datamix.publishing.words import counted
+from datamix.publishing.words import best_and_worst_in_words, counted, furthest_in_words
 from datamix.figures import labels
 from datamix.figures import reconstruction
 
@@ -90,25 +90,24 @@ base = summary[summary["group"] == "baseline"].set_index("evaluation")
 published_control = next(m.name for m in mixtures if m.is_control)
 control = summary[summary["mixture"] == published_control].set_index("evaluation")
 additions = summary[summary["mixture"].isin([m.name for m in mixtures if m.is_addition])]
-best = additions.loc[additions["over_control"].idxmax()]
-worst = additions.loc[additions["over_control"].idxmin()]
-seen, unseen = base["median"].idxmax(), base["median"].idxmin()
+strongest = control["gain"].abs().idxmax()
+# Where nothing is added, there is the control to look at: more of the same cells.
+best = summary.loc[
+    additions["over_control"].idxmax()
+    if len(additions)
+    else summary.loc[summary["mixture"] == published_control, "gain"].abs().idxmax()
+]
 record("fig2.baseline", baseline_label, unit="", results=results)
 record("fig2.seeds", counted(len(results.profile.seeds), "trained seed"), unit="", results=results)
-for name, where in (("seen", seen), ("unseen", unseen)):
-    record(f"fig2.{name}.label", base.loc[where, "evaluation_label"], unit="", results=results)
-    for column in ("median", "low", "high"):
-        record(f"fig2.{name}.{column}", base.loc[where, column], unit="median R²", results=results)
-for name, row in (("best", best), ("worst", worst)):
-    record(f"fig2.{name}.mixture", row["mixture_label"], unit="", results=results)
-    record(f"fig2.{name}.evaluation", row["evaluation_label"], unit="", results=results)
-    record(f"fig2.{name}.added", results.profile.added[row["added"]].label, unit="", results=results)
-    record(f"fig2.{name}.control", row["control_label"], unit="", results=results)
-    record(f"fig2.{name}.median", row["median"], unit="median R²", results=results)
-    key = f"fig2.{name}.over_control"
-    record_interval(key, row, "over_control", simultaneous=True, unit="median R²", results=results)
-record("fig2.best.baseline", base.loc[best["evaluation"], "median"], unit="median R²", results=results)
-strongest = control["gain"].abs().idxmax()
+record("fig2.describes", best_and_worst_in_words(base, spec=".2f"), unit="", results=results)
+record("fig2.best.mixture", best["mixture_label"], unit="", results=results)
+record("fig2.best.evaluation", best["evaluation_label"], unit="", results=results)
+if len(additions):
+    record("fig2.best.control", best["control_label"], unit="", results=results)
+    key = "fig2.best.over_control"
+    record_interval(key, best, "over_control", simultaneous=True, unit="median R²", results=results)
+record("fig2.furthest", furthest_in_words(additions, base["median"]), unit="", results=results)
+record("fig2.furthest.short", furthest_in_words(additions), unit="", results=results)
 record("fig2.control.evaluation", control.loc[strongest, "evaluation_label"], unit="", results=results)
 record_interval(
     "fig2.control.gain", control.loc[strongest], "gain", simultaneous=True, unit="median R²", results=results
@@ -121,7 +120,8 @@ intervals = (
 record("fig2.intervals", intervals, unit="", results=results)
 record("fig2.clear.up", int((clear["over_control"] > 0).sum()), unit="pairs", results=results)
 record("fig2.clear.down", int((clear["over_control"] < 0).sum()), unit="pairs", results=results)
-record("fig2.best.donors", about_donors(additions, results.profile), unit="", results=results)
+donors = about_donors(additions, results.profile) if len(additions) else ""
+record("fig2.best.donors", donors, unit="", results=results)
 others = [f"“{label}”" for label in summary.loc[summary["group"] == "control", "mixture_label"].unique()]
 record(
     "fig2.control.others",
@@ -138,15 +138,14 @@ for name, share in (("least", base["share"].min()), ("most", base["share"].max()
     record(f"fig2.beside.{name}", share, unit="share of the ceiling", results=results)
 
 # %% [markdown]
-# The baseline predicts {val}`fig2.seen.label` best, with a median R² of {val}`fig2.seen.median:.2f` ({val}`fig2.seen.low:.2f` to {val}`fig2.seen.high:.2f`), and {val}`fig2.unseen.label` worst, with {val}`fig2.unseen.median:.2f` ({val}`fig2.unseen.low:.2f` to {val}`fig2.unseen.high:.2f`).
+# The baseline {val}`fig2.describes`.
 #
 # How much of a change is only more cells and more training steps?
 # The control adds the second half of the baseline's own cells; its largest change, on {val}`fig2.control.evaluation`, is {val}`fig2.control.gain:.3f` ({val}`fig2.control.gain_low:.3f` to {val}`fig2.control.gain_high:.3f`).
 # A gain over the baseline that is no larger says nothing about composition, so each added set is held against a control of its size{val}`fig2.control.others`; [Training](training) lists which.
 #
 # Pairs of an added set and an evaluation set: {val}`fig2.pairs`; above their control by more than their simultaneous interval: {val}`fig2.clear.up`; below it: {val}`fig2.clear.down`.
-# Furthest above lies {val}`fig2.best.mixture` on {val}`fig2.best.evaluation`: the baseline has {val}`fig2.best.baseline:.2f`, this mixture {val}`fig2.best.median:.2f`, and the difference from its control, “{val}`fig2.best.control`”, is {val}`fig2.best.over_control:.3f` ({val}`fig2.best.over_control_low:.3f` to {val}`fig2.best.over_control_high:.3f`).{val}`fig2.best.donors`
-# Furthest below lies {val}`fig2.worst.mixture` on {val}`fig2.worst.evaluation`, held against “{val}`fig2.worst.control`”, with {val}`fig2.worst.over_control:.3f` ({val}`fig2.worst.over_control_low:.3f` to {val}`fig2.worst.over_control_high:.3f`).
+# {val}`fig2.furthest`{val}`fig2.best.donors`
 #
 # How good are these numbers?
 # The baseline's R² is below that of ten principal components of the same training cells on {val}`fig2.beside.pca` of {val}`fig2.beside.sets` evaluation sets, and below that of their mean profile on {val}`fig2.beside.mean`; it reaches {val}`fig2.beside.least:.0%` to {val}`fig2.beside.most:.0%` of what the depth of the cells allows.
@@ -172,11 +171,14 @@ beside.rename_axis(index=None, columns="our median / mean (published)")
 # ## Cell by cell type
 #
 # A median over a set hides which cells it stands for.
-# For each cell type: the baseline in grey, and the two mixtures that lie furthest above their control on any evaluation set.
+# For each cell type: the baseline in grey, and {val}`fig2.shown`.
 
 # %%
 highest = additions.groupby("mixture", sort=False)["over_control"].max().nlargest(2)
-shown = [baseline, *highest.index]
+shown = [baseline, *(highest.index if len(highest) else [published_control])]
+words = {0: "the control", 1: "the mixture of an added set"}
+which = words.get(len(highest), "the two mixtures that lie furthest above their control on any evaluation set")
+record("fig2.shown", which, unit="", results=results)
 types = by_cell_type(scores[scores["mixture"].isin(shown)])
 types = labels.label_mixtures(types, results.profile)
 save_panel(
@@ -197,7 +199,7 @@ save_panel(
 # ## One cell, gene by gene
 #
 # What does such an R² look like?
-# The cell below is the one of median R² in {val}`fig2.best.evaluation` under the mixture that lies furthest above its control there.
+# The cell below is the one of median R² in {val}`fig2.best.evaluation` under {val}`fig2.best.mixture`.
 
 # %%
 from datamix.scoring.score import predict_cell

@@ -2,7 +2,7 @@
 # jupyter:
 #   datamix:
 #     reads: [latents, corpora]
-#     needs: {seeds: 2}
+#     needs: {seeds: 2, added: true}
 #   jupytext:
 #     text_representation:
 #       extension: .py

@@ -2,7 +2,7 @@
 # jupyter:
 #   datamix:
 #     reads: [scores, models, genes, gene_sets, gene_scores, corpora, data_manifest.yaml]
-#     needs: {seeds: 2, groups: [out of distribution], gene_sets: true}
+#     needs: {seeds: 2, added: true, groups: [out of distribution], gene_sets: true}
 #   jupytext:
 #     text_representation:
 #       extension: .py

@@ -2,7 +2,7 @@
 # jupyter:
 #   datamix:
 #     reads: [scores, corpora]
-#     needs: {baselines: 2}
+#     needs: {baselines: 2, added: true}
 #   jupytext:
 #     text_representation:
 #       extension: .py

@@ -2,7 +2,7 @@
 # jupyter:
 #   datamix:
 #     reads: [geneformer, scores, corpora]
-#     needs: {geneformer: true}
+#     needs: {geneformer: true, added: true}
 #   jupytext:
 #     text_representation:
 #       extension: .py

@@ -162,13 +162,15 @@ def inspect_files(
     from datamix.corpora.gene_tables import gene_table_if_any
     from datamix.corpora.inspection import files_of, inspect_cells
     from datamix.corpora.inspection_words import describe
+    from datamix.corpora.labels_beside import tables_beside
     from datamix.project.profile import QC
 
     failed = 0
     for path in paths:
         typer.echo(f"{path}")
         try:
-            found = inspect_cells(files_of(path), gene_table=gene_table_if_any, say=typer.echo)
+            files = files_of(path)
+            found = inspect_cells(files, gene_table=gene_table_if_any, beside=tables_beside(path), say=typer.echo)
         except DatamixError as error:
             failed += 1
             typer.echo(f"  Error: {error}", err=True)
@@ -184,15 +186,17 @@ def inspect_files(
 def new(
     name: Annotated[str, typer.Argument(help="Of the profile: config/NAME.yaml.")],
     baseline: Annotated[str, typer.Option(metavar="FILE", help="The cells to which others are added; or name=FILE.")],
-    add: Annotated[list[str], typer.Option(metavar="FILE", help="Cells to add, again for each set; or name=FILE.")],
     on: Annotated[list[str], typer.Option(metavar="FILE", help="Cells to score models on, again for each set.")],
+    add: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Cells to add, again for each set; or name=FILE.")
+    ] = None,
 ) -> None:
     """Write a profile for your own cells: look into the files, choose, and say what was found and chosen, and why."""
     from datamix.corpora.own_profile import new_profile
     from datamix.project.profile import project_root
 
     root = project_root()
-    path = new_profile(name, baseline=baseline, added=add, evaluations=on, root=root, say=typer.echo)
+    path = new_profile(name, baseline=baseline, added=add or [], evaluations=on, root=root, say=typer.echo)
     typer.echo(f"{path.relative_to(root)} is written. Next: make book PROFILE={name}")
 
 

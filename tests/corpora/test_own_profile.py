@@ -2,15 +2,17 @@
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from foreign_cells import GENES, IDS, TABLE, made_up, write_mex
 from scipy import sparse
 
-from datamix.corpora import own_choices
+from datamix.corpora import own_choices, own_shares
 from datamix.corpora.inventory import local_files
 from datamix.corpora.own_profile import new_profile
 from datamix.corpora.prepare import prepare
+from datamix.corpora.shares import dose_mixtures, first_round
 from datamix.project.errors import DatamixError
 from datamix.project.manifest import read_manifest
 from datamix.project.profile import read_profile
@@ -86,7 +88,6 @@ def test_a_profile_is_never_written_over(root):
     ("arguments", "message"),
     [
         ({"name": "a b"}, "cannot be called 'a b'"),
-        ({"add": []}, "There is no --add: nothing would be compared"),
         ({"on": []}, "There is no --on"),
         ({"add": ["own/none.h5ad"]}, "none.h5ad does not exist"),
         ({"add": ["x=own/b.h5ad", "x=own/c.h5ad"]}, "Two sets are called 'x'"),
@@ -230,3 +231,86 @@ def test_a_panel_of_few_genes_is_named_and_too_few_cells_are_refused(root):
         new(root, name="few", baseline=files[0], add=[write(root, "few.h5ad", 9, seed=4)], on=[files[2]])
     with pytest.raises(DatamixError, match=r"1 cell passes the filters; to be scored on, 'one' needs 2"):
         new(root, name="few", baseline=files[0], add=[files[1]], on=[write(root, "one.h5ad", 1, seed=4)])
+
+
+def test_nothing_needs_to_be_added(root):
+    said = []
+    path, profile = new(root, baseline=write(root, "a.h5ad"), on=[write(root, "b.h5ad", seed=1)], said=said)
+    assert (profile.added, profile.composition, profile.cells) == ({}, None, 30)
+    profile.require_whole()
+    assert "become better with twice the cells of a?" in profile.about
+    assert "# Nothing is added." in path.read_text()
+    assert any(line.startswith("  time        about a minute of training a seed") for line in said)
+
+
+def test_mixtures_by_shares_are_of_the_sets_that_are_large_enough(root, monkeypatch):
+    monkeypatch.setattr(own_shares, "LEAST", 40)
+    sizes = {"a": 200, "b": 60, "c": 20, "e": 70}
+    files = {name: write(root, f"{name}.h5ad", n, seed=i) for i, (name, n) in enumerate(sizes.items())}
+    said = []
+    path, profile = new(root, baseline=files["a"], add=[files["b"], files["c"]], on=[files["e"]], said=said)
+    shares = profile.composition
+    assert (shares.cells, shares.blocks, shares.doses) == (60, ("a", "b"), (10, 30))
+    assert len(first_round(profile)) == 3 + shares.mixtures
+    assert dose_mixtures(profile, "b")[30] == "a=30+b=30"
+    assert "left out: c: with fewer than 40 cells" in path.read_text()
+    assert any(line.startswith("  shares      mixtures of 60 cells of a and b, to say") for line in said)
+    assert any(line.endswith("; and a minute for the mixtures by shares, all seeds together") for line in said)
+
+
+def without_labels(cells):
+    del cells.obs["celltype"], cells.obs["donor"]
+
+
+@pytest.mark.parametrize("lane", [True, False])
+def test_labels_beside_the_counts_are_found_said_and_used(root, lane):
+    """With the lane of 10x barcodes or without; and their donors part one file that is trained on and evaluated."""
+    blood, gut = write(root, "blood.h5ad", 100, change=without_labels), write(root, "gut.h5ad", seed=1)
+    cells = ad.read_h5ad(blood).obs_names
+    names = cells if lane else cells.str.removesuffix("-1")
+    table = {"barcode": names, "cell_type": np.resize(["T", "B"], 100), "donor_id": np.resize(DONORS, 100)}
+    pd.DataFrame(table).sample(frac=1, random_state=0).to_csv(root / "own" / "blood_meta.tsv", sep="\t", index=False)
+    said = []
+    _, profile = new(root, baseline=blood, add=[gut], on=[f"fresh={blood}"], said=said)
+    assert any(
+        "labels are taken from blood_meta.tsv, which lies beside it and names 100 of 100" in line for line in said
+    )
+    assert [file.name for file in profile.own_datasets["blood"].files] == ["blood.h5ad", "blood_meta.tsv"]
+    assert [file.name for file in profile.own_datasets["gut"].files] == ["gut.h5ad"]
+    manifest = read_manifest(root, profile)
+    made = {
+        d: ad.read_h5ad(prepare(d, profile=profile, manifest=manifest, root=root, say=str)) for d in ("blood", "fresh")
+    }
+    assert [m.n_obs for m in made.values()] == [80, 20]
+    assert set(made["blood"].obs["donor"]).isdisjoint(made["fresh"].obs["donor"])
+    of = dict(zip(cells, np.resize(["T", "B"], 100), strict=True))
+    for corpus in made.values():
+        assert [of[name.partition(":")[2]] for name in corpus.obs_names] == list(corpus.obs["cell_type"])
+
+
+def test_tables_of_other_cells_and_two_of_these_are_not_taken(root):
+    blood, gut, target = (write(root, f"{n}.h5ad", seed=i) for i, n in enumerate(("blood", "gut", "target")))
+    write(root, "blood.h5ad", change=without_labels)
+    names = ad.read_h5ad(blood).obs_names
+    pd.DataFrame({"cell_type": "T"}, index=[f"X{n}" for n in names]).to_csv(root / "own" / "others.csv")
+    _, profile = new(root, baseline=blood, add=[gut], on=[target])
+    assert "cell_type" not in profile.own_datasets["blood"].options
+    for name in ("one", "two"):
+        pd.DataFrame({"cell_type": np.resize(["T", "B"], 60)}, index=names).to_csv(root / "own" / f"{name}.csv")
+    said = []
+    _, profile = new(root, name="again", baseline=blood, add=[gut], on=[target], said=said)
+    assert "cell_type" not in profile.own_datasets["blood"].options
+    assert any("several tables beside it name its cells, and none is taken: one.csv, two.csv" in line for line in said)
+
+
+def test_a_folder_of_a_table_of_counts_and_one_of_labels(root):
+    folder = root / "own" / "gut"
+    folder.mkdir()
+    cells = made_up(60, seed=1)
+    cells.to_df().astype(int).T.to_csv(folder / "counts.csv")
+    cells.obs.to_csv(folder / "metadata.csv")
+    _, profile = new(root, baseline=write(root, "a.h5ad"), add=[folder], on=[write(root, "b.h5ad", seed=2)])
+    rule = {"rule": "column", "file": "metadata.csv", "column": "celltype"}
+    assert profile.own_datasets["gut"].options["cell_type"] == rule
+    found = prepare("gut", profile=profile, manifest=read_manifest(root, profile), root=root, say=str)
+    assert set(ad.read_h5ad(found).obs["cell_type"]) == {"T cell", "B cell"}

@@ -3,7 +3,7 @@ from small_project import cells, write_project
 
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.layout import Layout
-from datamix.project.profile import Composition, project_root, read_profile
+from datamix.project.profile import Added, Composition, project_root, read_profile
 from datamix.publishing.front_matter import FrontMatter, Needs, read_front_matter
 from datamix.publishing.site import list_notebooks
 
@@ -123,3 +123,10 @@ def test_jupytext_keeps_the_header(tmp_path):
     jupytext.write(jupytext.read(script), tmp_path / "page.ipynb")
     jupytext.write(jupytext.read(tmp_path / "page.ipynb"), tmp_path / "again.py", fmt="py:percent")
     assert read_front_matter(tmp_path / "again.py") == read_front_matter(script)
+
+
+def test_a_page_about_additions_is_left_out_where_nothing_is_added(layout):
+    front = FrontMatter(needs=Needs(added=True))
+    assert front.unmet(layout.profile) == "it adds no set"
+    added = {"gut": Added(label="Gut", datasets=("gut",))}
+    assert front.unmet(layout.profile.model_copy(update={"added": added})) is None

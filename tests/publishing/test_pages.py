@@ -7,6 +7,7 @@ from panel import TABLE, draw
 from datamix.project.dataset import Citation, Dataset, File
 from datamix.project.errors import DatamixError
 from datamix.project.manifest import Manifest, read_manifest
+from datamix.project.profile import Composition
 from datamix.publishing.pages import asked, datasets_table, figure_html, mathml, missing_list, read_panel
 from datamix.publishing.panels import save_panel
 
@@ -168,6 +169,14 @@ def test_the_first_page_says_what_was_asked_of_ones_own_cells(run):
     question = asked(profile)[0]
     assert "trained on Blood and Atlas better on Blood, Bone marrow, AML, SCC and Neurons" in question
     assert "where Bone marrow, Blood cancer, Perturb-seq and TF atlas are added" in question
+    assert any("Pairs of an added set and an evaluation set: {val}`fig2.pairs`" in line for line in asked(profile))
+    alone = asked(profile.model_copy(update={"added": {}, "composition": None}))
+    assert "better on Blood, Bone marrow, AML, SCC and Neurons with twice the cells of Blood and Atlas?" in alone[0]
+    assert any("{val}`fig2.control.gain:.3f`" in line for line in alone)
+    assert not any("fig7" in line or "Pairs of" in line for line in alone)
+    for mixtures in (2, 3):  # Figure 7 needs three
+        shares = profile.model_copy(update={"composition": Composition(cells=100, mixtures=mixtures)})
+        assert any("{val}`fig7.best`" in line for line in asked(shares)) == (mixtures == 3)
     baseline = profile.baselines["blood"].model_copy(update={"dataset": "mine"})
     changes = {"baselines": {"blood": baseline}, "added": {}, "evaluations": {}, "gene_sets": None}
     (row,) = datasets_table(profile.model_copy(update=changes), Manifest(datasets={"mine": own}))[2:]

@@ -11,6 +11,20 @@ from project_copy import copy_project
 
 from datamix.sources.simulator.reader import simulated
 
+ALONE = """
+name: alone
+title: "Alone profile: simulated cells, for tests"
+simulated: true
+about: Simulated; nothing is added to the baseline, and the types of its cells and their donors are not known.
+cells: 100
+seeds: [0]
+baselines:
+  tissue: {label: Tissue, dataset: unlabelled}
+added: {}
+evaluations:
+  fresh: {label: Fresh tissue, dataset: sim_eval_blood, group: non-disease, cells: 36}
+training: {max_epochs: 4}
+"""
 SITE = "results/{}/site/index.html"
 LEAN = """
 name: lean
@@ -67,14 +81,18 @@ def project(tmp_path_factory):
     }
     manifest = project.folder / "data_manifest.yaml"
     entries = yaml.safe_load(manifest.read_text())
-    entries["datasets"]["one_type"] = entry
+    unlabelled = entry | {"options": {"symbol": "symbol"}, "title": "Simulated: cells without labels"}
+    entries["datasets"] |= {"one_type": entry, "unlabelled": unlabelled | {"files": [{"name": "x.h5ad", "steps": "-"}]}}
+    other = project.folder / "data" / "unlabelled" / "x.h5ad"
+    other.parent.mkdir()
+    ad.AnnData(block[:240].X.astype(np.float32), obs=block[:240].obs[[]], var=cells.var).write_h5ad(other)
     manifest.write_text(yaml.safe_dump(entries))
-    for name, text in (("lean", LEAN), ("odd", ODD)):
+    for name, text in (("lean", LEAN), ("odd", ODD), ("alone", ALONE)):
         (project.folder / "config" / f"{name}.yaml").write_text(text)
     return project
 
 
-@pytest.mark.parametrize("profile", ["lean", "odd"])
+@pytest.mark.parametrize("profile", ["lean", "odd", "alone"])
 def test_a_profile_without_what_the_paper_has_gives_a_book(project, profile):
     project.profile, project.results = profile, project.folder / "results" / profile
     project.snakemake(SITE.format(profile))
@@ -90,7 +108,10 @@ def test_a_profile_without_what_the_paper_has_gives_a_book(project, profile):
     words = {name: re.sub("<[^>]+>", " ", page) for name, page in pages.items()}
     assert [name for name, text in words.items() if re.search(r"\bnan\b", text)] == []
     abstract = (project.results / "site" / "abstract.html").read_text()
-    assert {"lean": "Tissue Baseline", "odd": "Pure Baseline"}[profile] in re.sub("<[^>]+>", "", abstract)
+    assert {"odd": "Pure Baseline"}.get(profile, "Tissue Baseline") in re.sub("<[^>]+>", "", abstract)
     absent = {name for name, page in pages.items() if "Not in this profile" in page}
-    one_baseline, one_seed = {"figS4", "figS6", "geneformer"}, {"fig3", "fig4", "figS2"}
-    assert absent == one_baseline | (one_seed if profile == "lean" else set())
+    in_all, one_seed = {"figS4", "figS6", "geneformer", "fig7", "fig8"}, {"fig3", "fig4", "figS2"}
+    assert absent == in_all | (one_seed if profile != "odd" else set())
+    if profile == "alone":
+        assert "adds no set" in words["fig3"]
+        assert "This profile adds no set" in words["fig2"]

@@ -163,6 +163,8 @@ def simultaneous(drawn: Array) -> tuple[Array, Array]:
     -------
     (n_columns,) lower and upper ends; never within those of `interval`.
     """
+    if not drawn.shape[1]:  # a profile that adds nothing has nothing to compare
+        return np.empty(0), np.empty(0)
     low, high = interval(drawn)
     middle = np.nanmedian(drawn, axis=0)
     varies = (low < middle) & (middle < high)

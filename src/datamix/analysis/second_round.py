@@ -58,7 +58,7 @@ def choose(medians: pd.DataFrame, profile: Profile, *, depth: int | None = None)
     profile
         Its `composition` says which blocks are given in doses, or that they are to be chosen: then they are the added
         blocks with the largest Shapley values, averaged over the evaluation sets of the groups `cancer` and
-        `out of distribution`, one for each group.
+        `out of distribution`, one for each group; where there is none of these, over all evaluation sets.
     depth
         Counts to which the cells of a block are thinned, where the profile wants mixtures of matched depth.
 
@@ -114,4 +114,4 @@ def _most_valuable(medians: pd.DataFrame, profile: Profile) -> tuple[str, ...]:
         sets = [name for name, evaluation in profile.evaluations.items() if evaluation.group == group]
         if sets:
             found[str(values.loc[sets, added].mean().idxmax())] = None
-    return tuple(found)
+    return tuple(found) or (str(values[added].mean().idxmax()),)

@@ -70,15 +70,17 @@ def map_genes(var: pd.DataFrame, *, gene_ids: str, table: pd.DataFrame | None, w
     """
     names = pd.Series(var.index.astype(str))
     found = spell(names, table=table)
+    told_apart = pd.Series(data=False, index=names.index)
     if "ensembl" in var.columns:
         _require_one_organism(found, where=where)
-        found = found.preferring(spell(pd.Series(var["ensembl"].astype(str).to_numpy()), table=None))
+        beside = spell(pd.Series(var["ensembl"].astype(str).to_numpy()), table=None)
+        found, told_apart = found.preferring(beside), beside.ids.notna()  # two genes may share a symbol
     _require_human(found, where=where)
     symbols = _symbols(var, names, found, gene_ids=gene_ids, table=table, where=where)
     _require_known(found, gene_ids=gene_ids, where=where, mapped="symbols" if table is not None else "")
     ids = found.ids
     par_y = pd.Series(found.how == PAR_Y)
-    repeated = names.duplicated() | found.repeats
+    repeated = (names.duplicated() & ~told_apart) | found.repeats
     unmapped = ids.isna() & ~repeated
     usable = ~repeated & ~unmapped & ~par_y
     same_id = usable & ids.where(usable).duplicated()

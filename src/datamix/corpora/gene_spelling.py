@@ -151,6 +151,7 @@ def _by_symbol(found: Spellings, bare: pd.Series, prefixed: pd.Series, table: pd
     spoilt = spoilt[(spoilt.to_numpy() != spoilt.index) & ~spoilt.duplicated(keep=False).to_numpy()]
     back = pd.Series(spoilt.index, index=spoilt.to_numpy())
     take(~repeats, bare.map(back), "symbol as R's make.names writes it")
+    take(every, bare.str.replace(r"(?i)^MT[:_](?=[A-Z])", "MT-", regex=True), "mitochondrial gene written otherwise")
     capitals = bare.str.replace(r"^C(\d{1,2}|X|Y)ORF(\d+)", r"C\1orf\2", regex=True)
     take(every, capitals, "symbol in capitals")
     take(every, bare.map(lambda name: _undo_date(name, id_of.index)), "symbol that became a date")

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import sparse
 
 from datamix.corpora.gene_names import GeneMap, map_genes
+from datamix.corpora.labels_beside import Beside, find_labels, wide_tables, without_counts
 from datamix.corpora.likely_columns import Column, likely_cell_types, likely_donors, likely_group
 from datamix.corpora.plausibility import implausible, measure
 from datamix.project.errors import DatamixError, naming
@@ -63,9 +64,16 @@ class Inspection:
     """Counts of mitochondrial genes."""
     detected: npt.NDArray[np.int32]
     """Genes with a count."""
+    labels: Path | None
+    """The table of labels beside the counts from which `cell_type` or `donor` is taken."""
     keys: npt.NDArray[np.uint64]
     """A hash of each cell's name and total: the same cell in two files has the same."""
     notes: tuple[str, ...]
+
+    @property
+    def all_files(self) -> dict[str, Path]:
+        """The files with counts, and the table of labels, by name."""
+        return dict(self.files) | ({self.labels.name: self.labels} if self.labels is not None else {})
 
     @property
     def n_cells(self) -> int:
@@ -108,6 +116,8 @@ def files_of(path: Path) -> dict[str, Path]:
     inside = sorted(p for p in path.iterdir() if not p.name.startswith("."))
     for endings in (_ONE_FILE, _TABLES):
         chosen = {p.name: p for p in inside if p.name.lower().removesuffix(".gz").endswith(endings)}
+        if endings is _TABLES:
+            chosen = wide_tables(chosen)  # without labels of the cells
         if chosen:
             return chosen
     msg = f"{path} holds no file of counts; it has {', '.join(p.name for p in inside[:8]) or 'nothing'}."
@@ -118,6 +128,7 @@ def inspect_cells(
     files: Mapping[str, Path],
     *,
     gene_table: Callable[[], pd.DataFrame | None],
+    beside: Sequence[Path] = (),
     say: Callable[[str], None] = print,
 ) -> Inspection:
     """Find out what files hold, reading each once and a block at a time.
@@ -128,6 +139,9 @@ def inspect_cells(
         By name, as from `files_of`; several are samples of one dataset.
     gene_table
         Gives the table of gene names, where one is needed; None where it is not at hand.
+    beside
+        Tables that may hold labels of these cells, as `labels_beside.tables_beside` lists them; looked into where the
+        files themselves name no cell types, or no donors.
     say
         Called with a line now and then where there is no terminal for a progress bar.
 
@@ -156,6 +170,21 @@ def inspect_cells(
         def column(name: str) -> pd.Series:
             return pd.concat([file.obs([name])[name].astype(object) for _, file in samples], ignore_index=True)
 
+        cell_type, donor = (find(shared, column, n_cells=n_cells) for find in (likely_cell_types, likely_donors))
+        labels: Beside | None = None
+        unsure: tuple[Path, ...] = ()
+        if beside and (cell_type is None or donor is None):
+            cells = [pd.Index(file.read_names(np.arange(file.n_cells)), dtype=object) for _, file in samples]
+            stem = samples[0][0] if len(samples) == 1 else ""
+            labels, unsure = find_labels(without_counts(beside, files), cells, stem=stem)
+        if labels is not None:
+            cell_type, donor = cell_type or labels.cell_type, donor or labels.donor
+        used = labels is not None and any(c is not None and c.file for c in (cell_type, donor))
+        if labels is not None and used:
+            notes = [*notes, _of_labels(labels, n_cells)]
+        elif unsure:
+            names = ", ".join(path.name for path in unsure)
+            notes = [*notes, f"several tables beside it name its cells, and none is taken: {names}"]
         measured = _measure(samples, places, var=var, mito=mito, known=known, where=where, say=say)
         first = samples[0][1]
         return Inspection(
@@ -170,12 +199,18 @@ def inspect_cells(
             genes=genes,
             problem=problem,
             columns=tuple(shared),
-            cell_type=likely_cell_types(shared, column, n_cells=n_cells),
-            donor=likely_donors(shared, column, n_cells=n_cells),
+            cell_type=cell_type,
+            donor=donor,
+            labels=labels.path if labels is not None and used else None,
             group=likely_group(shared, column, n_cells=n_cells),
             notes=(*notes, *measured.pop("unlike")),
             **measured,
         )
+
+
+def _of_labels(labels: Beside, n_cells: int) -> str:
+    named = f"{labels.cells:,} of {n_cells:,} cells"
+    return f"labels are taken from {labels.path.name}, which lies beside it and names {named}"
 
 
 def _named(

@@ -78,7 +78,8 @@ def _column(column: Column | None, what: str, found: Inspection) -> str:
         return f"no column is named like {what}; there are: {_some(found.columns, 12) if found.columns else 'none'}"
     values = [f"{value} {n:,}" for value, n in column.values.items()]
     missing = f"; {found.n_cells - column.labelled:,} cells have none" if column.labelled < found.n_cells else ""
-    return f"column '{column.name}', {len(values):,} of them: {_some(values)}{missing}"
+    where = f"column '{column.name}'" + (f" of {column.file}" if column.file else "")
+    return f"{where}, {len(values):,} of them: {_some(values)}{missing}"
 
 
 def _donors(found: Inspection) -> str:

@@ -15,7 +15,7 @@ _TYPES = (
     r"(?:author|final|manual|major|broad|main|predicted|assigned)?cell(?:type|label|annotation|class|identity|name)s?"
     r"(?:final|fine|coarse|major|broad|level\d|l?\d|name|label|author|original)?",
     r"(?:free|author|final|manual|seurat|cluster)?annotations?(?:final|level\d|l?\d)?",
-    r"cellontologyclass",
+    r"cellontologyclass|classifi(?:ed|cations?)",
     r"(?:sub)?class(?:label)?|subtype",
     r"labels?",
     r"clusters?(?:names?|labels?|ids?)?|ident(?:ity)?",
@@ -44,6 +44,8 @@ class Column:
     """Of each cell (n_cells,) the place of its value in `values`; -1 where it has none."""
     is_sample: bool = False
     """Whether the column names samples, which is as near to donors as the file comes."""
+    file: str | None = None
+    """The table beside the counts in which it stands; nothing means the file of the counts itself."""
 
     @property
     def labelled(self) -> int:

@@ -47,8 +47,8 @@ class Part:
 
     @property
     def content(self) -> list[str]:
-        """What its files hold, whatever they are called."""
-        return sorted(self.sha256.values())
+        """What its files of counts hold, whatever they are called."""
+        return sorted(self.sha256[name] for name in self.found.files)
 
     def cells(self, qc: QC) -> npt.NDArray[np.bool_]:
         """Say which cells of the files are in the set, after QC."""

@@ -9,8 +9,17 @@ from datamix.corpora.fetch import fetch
 from datamix.corpora.gene_tables import gene_table
 from datamix.corpora.inspection import Inspection, files_of, inspect_cells
 from datamix.corpora.inspection_words import describe
-from datamix.corpora.own_choices import Part, Role, choose_cells, choose_qc, count_shared_genes, hold_out_donors
+from datamix.corpora.labels_beside import tables_beside
+from datamix.corpora.own_choices import (
+    Part,
+    Role,
+    choose_cells,
+    choose_qc,
+    count_shared_genes,
+    hold_out_donors,
+)
 from datamix.corpora.own_profile_text import Choices, profile_text
+from datamix.corpora.own_shares import choose_shares
 from datamix.project.errors import DatamixError
 from datamix.project.files import replacing, sha256
 from datamix.project.manifest import Manifest, read_manifest
@@ -43,7 +52,7 @@ def new_profile(
     baseline
         The file, or folder, of the corpus to which the others are added: `FILE` or `name=FILE`.
     added
-        The files that are added to it, in the same form.
+        The files that are added to it, in the same form; without any, the baseline is held against its control only.
     evaluations
         The files on whose cells the models are scored.
     root
@@ -67,11 +76,9 @@ def new_profile(
     if path.exists():
         msg = f"{path} exists: a profile of this name is there already."
         raise DatamixError(msg, fix="choose another name, or edit that profile")
-    if not added or not evaluations:
-        lacking = "--add" if not added else "--on"
-        msg = f"There is no {lacking}: nothing would be compared."
-        fix = "give at least one file to add to the baseline (--add FILE) and one to score models on (--on FILE)"
-        raise DatamixError(msg, fix=fix)
+    if not evaluations:
+        msg = "There is no --on: no model would be scored."
+        raise DatamixError(msg, fix="give at least one file to score models on (--on FILE)")
     roles: list[tuple[Role, str]] = [("baseline", baseline)]
     roles += [("added", text) for text in added] + [("evaluation", text) for text in evaluations]
     manifest = read_manifest(root)
@@ -85,7 +92,9 @@ def new_profile(
             )
             raise DatamixError(msg, fix="give another file with --on")
     genes, fewest = count_shared_genes(parts)
-    choices = Choices(name, parts, qc, cells, whole, genes, fewest, _gene_sets(manifest, root=root, say=say))
+    sizes = {p.name: int(p.cells(qc).sum()) for role in ("baseline", "added") for p in parts if p.role == role}
+    shares, gene_sets = choose_shares(sizes), _gene_sets(manifest, root=root, say=say)
+    choices = Choices(name, parts, qc, cells, whole, shares, genes, fewest, gene_sets)
     with replacing(path) as beside:
         beside.write_text(profile_text(choices, root=root), encoding="utf-8")
         read_manifest(root, read_yaml(beside, Profile))
@@ -121,17 +130,20 @@ def _plain(file_name: str) -> str:
 def _look_into(
     named: Sequence[tuple[Role, str, Path]], *, manifest: Manifest, root: Path, say: Callable[[str], None]
 ) -> list[Part]:
+    counts = {path for _, _, path in named}
     looked: dict[Path, tuple[Inspection, dict[str, str]]] = {}
     parts: list[Part] = []
     for role, name, path in named:
         if path not in looked:
             say(f"{path}")
-            found = inspect_cells(files_of(path), gene_table=lambda: gene_table(root, say=say), say=say)
+            files = files_of(path)
+            beside = [table for table in tables_beside(path) if table.resolve() not in counts]
+            found = inspect_cells(files, gene_table=lambda: gene_table(root, say=say), beside=beside, say=say)
             for line in describe(found, qc=QC()):
                 say(line)
             if found.problem is not None:
                 raise found.problem
-            looked[path] = found, {file: sha256(place) for file, place in found.files.items()}
+            looked[path] = found, {file: sha256(place) for file, place in found.all_files.items()}
         taken = {*manifest.datasets, *(part.dataset for part in parts)}
         ids = (name, f"{name}_{'evaluated' if role == 'evaluation' else 'own'}", *(f"{name}_{i}" for i in range(2, 99)))
         dataset = next(i for i in ids if i not in taken)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +9,24 @@ from pathlib import Path
 import numpy as np
 
 from datamix.corpora.gene_tables import GENE_TABLE
-from datamix.corpora.own_choices import EVALUATED, LARGEST_BLOCK, LEAST_BLOCK, Part, shared_cells, shared_donor_names
-from datamix.corpora.planning import SECONDS_A_CELL
+from datamix.corpora.likely_columns import Column
+from datamix.corpora.own_choices import (
+    EVALUATED,
+    LARGEST_BLOCK,
+    LEAST_BLOCK,
+    Part,
+    shared_cells,
+    shared_donor_names,
+)
+from datamix.corpora.own_shares import LEAST, Shares, comment, in_minutes, seconds_of_training, shares_text
 from datamix.project.files import files_in
 from datamix.project.profile import QC
 
 EPOCHS = 60
 """The paper trains for 250, on about a hundred thousand cells; the small profiles for these."""
 SEEDS = (0, 1, 2)
-_GENES = 5_000  # those that `SECONDS_A_CELL` is of
 _SHOWN = 8
 _FEW_GENES = 2_000  # fewer are a panel
-_LINE = 110
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Choices:
     cells: int
     whole: tuple[str, ...]
     """Added sets that are taken whole."""
+    shares: Shares | None
     genes: int
     """Genes that all training sets share."""
     fewest: Part
@@ -48,6 +54,9 @@ class Choices:
     def asked(self) -> str:
         """The question, in a sentence."""
         (baseline,), added, tested = self.of("baseline"), self.of("added"), self.of("evaluation")
+        if not added:
+            more = f"twice the cells of {label([baseline])}"
+            return f"Does a model of the cells of {label(tested)} become better with {more}?"
         return (
             f"Does a model of the cells of {label(tested)} become better where {label(added)} "
             f"{'is' if len(added) == 1 else 'are'} added to {label([baseline])} for training?"
@@ -57,7 +66,13 @@ class Choices:
     def minutes(self) -> int:
         """About how long the models of one seed train on one thread."""
         blocks = 1 + len(self.of("added")) + 2 * (1 + len(self.of("added")))
-        return max(1, round(blocks * self.cells * self.genes * EPOCHS * SECONDS_A_CELL / _GENES / 60))
+        return max(1, round(seconds_of_training(blocks * self.cells * EPOCHS, genes=self.genes) / 60))
+
+    @property
+    def minutes_of_shares(self) -> int:
+        """About how long all mixtures by shares train on one thread."""
+        of = self.shares
+        return 0 if of is None else of.minutes(genes=self.genes, evaluations=len(self.of("evaluation")))
 
     def told(self) -> Iterator[str]:
         """Say what was chosen and why, a line each."""
@@ -83,7 +98,12 @@ class Choices:
         for tested, trained, names in _namesakes(self.parts):
             both = f"{tested.name} and {trained.name} both name a donor {', '.join(names[:3])}"
             yield "note", f"{both}: if it is the same person, give both datasets one `source`"
-        yield "time", f"about {self.minutes:,} minutes of training a seed on one core, for {len(SEEDS)} seeds"
+        time = f"about {in_minutes(self.minutes)} of training a seed on one core, for {len(SEEDS)} seeds"
+        if self.shares is not None:
+            of = f"mixtures of {self.shares.cells:,} cells of {label(self.shares.blocks)}"
+            yield "shares", f"{of}, to say what each is worth (Figures 7 and 8)"
+            time += f"; and {in_minutes(self.minutes_of_shares)} for the mixtures by shares, all seeds together"
+        yield "time", time
 
 
 def label(parts: Iterable[Part | str]) -> str:
@@ -109,41 +129,42 @@ def profile_text(choices: Choices, *, root: Path) -> str:
     return "\n".join([*_head(choices), "", *_sets(choices), "", *_end(choices), "", *_datasets(choices, root), ""])
 
 
-def _comment(words: str, *, indent: int = 0) -> list[str]:
-    before = " " * indent + "# "
-    return textwrap.wrap(words, width=_LINE, initial_indent=before, subsequent_indent=before, break_on_hyphens=False)
-
-
 def _head(choices: Choices) -> Iterator[str]:
-    added, tested = label(choices.of("added")), label(choices.of("evaluation"))
+    sets, tested = choices.of("added"), label(choices.of("evaluation"))
+    added = label(sets) if sets else ""
     (baseline,) = choices.of("baseline")
-    yield from _comment(
+    yield from comment(
         f"Your own cells. `make book PROFILE={choices.name}` makes the book, and after a change here what it concerns."
     )
     yield f"name: {choices.name}"
-    yield f"title: {_text(f'{choices.name}: {added} added to {label([baseline])}, on {tested}')}"
+    asked = f"{added} added to {label([baseline])}" if added else label([baseline])
+    yield f"title: {_text(f'{choices.name}: {asked}, on {tested}')}"
     yield "simulated: false"
-    answer = "Figure 2 has the answer: each added set on each evaluation set, against a control of its size."
+    answer = (
+        "Figure 2 has the answer: each added set on each evaluation set, against a control of its size."
+        if added
+        else "Figure 2 has the answer: half of the cells, and all of them, on each evaluation set."
+    )
     yield f"about: {_text(f'{choices.asked} {answer}')}"
     yield "protocol: corrected     # `published` repeats the faults of the paper's scripts"
     yield ""
-    yield from _comment("Each mixture is trained once a seed. One is enough for Figure 2, two for all pages.")
+    yield from comment("Each mixture is trained once a seed. One is enough for Figure 2, two for all pages.")
     yield f"seeds: {list(SEEDS)}"
     yield ""
     why = _why_cells(choices)
-    yield from _comment(
-        f"Cells in a training block: {why}. More take longer: now about {choices.minutes:,} minutes a seed on "
-        "one core. `all` takes each set whole."
+    yield from comment(
+        f"Cells in a training block: {why}. More take longer: now about {in_minutes(choices.minutes)} a seed "
+        "on one core. `all` takes each set whole."
     )
     yield f"cells: {choices.cells}"
-    yield from _comment(f"null: all {choices.genes:,} genes that the training sets share. A number keeps so many.")
+    yield from comment(f"null: all {choices.genes:,} genes that the training sets share. A number keeps so many.")
     yield "most_variable_genes: null"
     if choices.gene_sets:
         yield f"gene_sets: {choices.gene_sets}      # what Figure 4 looks for in the factors of the models"
     else:
         yield "gene_sets: null      # `hallmark` for Figure 4: it could not be fetched when this was written"
     yield ""
-    yield from _comment(f"A cell is kept above min_counts and below max_mito, a fraction: {_why_qc(choices)}.")
+    yield from comment(f"A cell is kept above min_counts and below max_mito, a fraction: {_why_qc(choices)}.")
     yield "qc:"
     yield f"  min_counts: {choices.qc.min_counts:g}"
     yield f"  max_mito: {choices.qc.max_mito:g}"
@@ -157,8 +178,15 @@ def _sets(choices: Choices) -> Iterator[str]:
     yield f"    label: {_label(baseline)}"
     yield f"    dataset: {baseline.dataset}"
     yield ""
-    yield "# Each is trained on alone, and on top of the baseline."
-    yield "added:"
+    if choices.of("added"):
+        yield "# Each is trained on alone, and on top of the baseline."
+        yield "added:"
+    else:
+        yield from comment(
+            "Nothing is added. To ask what a set of another file is worth: name: {label: Name, datasets: [id]}, the id "
+            "being one under `datasets`; or `datamix new` with --add FILE."
+        )
+        yield "added: {}"
     for part in choices.of("added"):
         yield f"  {part.name}:"
         yield f"    label: {_label(part)}"
@@ -166,7 +194,7 @@ def _sets(choices: Choices) -> Iterator[str]:
         if part.name in choices.whole:
             yield "    cells: all       # it is smaller than a block; its control is as small"
     yield ""
-    yield from _comment(
+    yield from comment(
         "No model is trained on these. group is non-disease, cancer, or out of distribution (cells unlike any that a "
         "model is trained on); it decides the place in the heat map, and which claims of the paper are asked of the "
         "set. `cell_types: [name, …]` keeps cells of these types only."
@@ -194,6 +222,14 @@ def _end(choices: Choices) -> Iterator[str]:
     yield "training:"
     yield f"  max_epochs: {EPOCHS}   # the paper: 250, on blocks of 101,879 cells"
     yield ""
+    if choices.shares is not None:
+        yield from shares_text(choices.shares, name=choices.name, minutes=choices.minutes_of_shares)
+    elif choices.of("added"):
+        yield from comment(
+            f"No mixtures by shares (Figures 7 and 8): fewer than two sets, the baseline being one, have {LEAST:,} "
+            "cells. config/demo.yaml has a section `composition` to copy."
+        )
+        yield ""
     yield "missing:"
     yield "  the paper: The cells are your own; of the paper's data this profile has none."
     yield ""
@@ -201,7 +237,7 @@ def _end(choices: Choices) -> Iterator[str]:
 
 
 def _datasets(choices: Choices, root: Path) -> Iterator[str]:
-    yield from _comment(
+    yield from comment(
         "The files, read where they lie and never changed; `datamix inspect FILE` says what is in one. cell_type and "
         "donor name columns, or labels beside the counts, as cell_type: {rule: column, file: labels.csv, column: "
         "cluster}, the table being one of `files`, or donor: {rule: constant, value: D1}. The book's page “Your own "
@@ -226,7 +262,7 @@ def _datasets(choices: Choices, root: Path) -> Iterator[str]:
         yield "    access: own"
         yield from _options(part)
         yield "    files:"
-        for name, path in found.files.items():
+        for name, path in found.all_files.items():
             size = sum(inside.stat().st_size for inside in files_in(path))
             yield f"      - name: {_text(name)}"
             yield f"        path: {_text(_told(path, root))}"
@@ -235,25 +271,33 @@ def _datasets(choices: Choices, root: Path) -> Iterator[str]:
         for tested, trained, names in _namesakes(choices.parts):
             if tested is part:
                 both = f"{trained.name} names a donor {', '.join(names[:3])}, too"
-                yield from _comment(f"{both}: if it is the same person, give both one `source`.", indent=4)
+                yield from comment(f"{both}: if it is the same person, give both one `source`.", indent=4)
 
 
 def _options(part: Part) -> Iterator[str]:
     found = part.found
     yield "    options:" + ("" if found.cell_type or found.donor else " {}")
     if found.cell_type is not None:
-        yield f"      cell_type: {_text(found.cell_type.name)}      # {len(found.cell_type.values):,} types"
+        yield f"      cell_type: {_rule(found.cell_type)}      # {len(found.cell_type.values):,} types"
     else:
         words = "No column is named like cell types, so cells are “not labelled”. Name it: cell_type: column"
-        yield from _comment(words, indent=6)
+        yield from comment(words, indent=6)
     if found.donor is not None:
         what = "samples, the nearest that it has to donors" if found.donor.is_sample else "donors"
-        yield f"      donor: {_text(found.donor.name)}      # {len(found.donor.values):,} {what}"
+        yield f"      donor: {_rule(found.donor)}      # {len(found.donor.values):,} {what}"
     elif len(found.samples) == 1:
         words = "No column is named like donors, so whether two sets share one is not known. Name it: donor: column"
-        yield from _comment(words, indent=6)
+        yield from comment(words, indent=6)
     if part.donors and found.donor is not None:
-        yield f"      keep: {{{_text(found.donor.name)}: {json.dumps(list(part.donors), ensure_ascii=False)}}}"
+        kept = "donor" if found.donor.file else found.donor.name
+        yield f"      keep: {{{_text(kept)}: {json.dumps(list(part.donors), ensure_ascii=False)}}}"
+
+
+def _rule(column: Column) -> str:
+    """Write a column of the file itself, or of a table beside it."""
+    if column.file is None:
+        return _text(column.name)
+    return f"{{rule: column, file: {_text(column.file)}, column: {_text(column.name)}}}"
 
 
 def _known(part: Part) -> str:

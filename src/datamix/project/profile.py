@@ -231,7 +231,7 @@ class Profile(Settings):
     qc: QC = QC()
     baselines: Annotated[dict[str, Baseline], Field(min_length=1)]
     added: dict[str, Added]
-    """In the order in which they are drawn."""
+    """In the order in which they are drawn. Without any, the baseline is held against its control only."""
     evaluations: dict[str, Evaluation]
     training: Training = Training()
     scoring: Scoring = Scoring()
@@ -307,17 +307,16 @@ class Profile(Settings):
         return self
 
     def require_whole(self) -> None:
-        """Stop where there is nothing to compare, as in a profile that is made up for a part of the code.
+        """Stop where there is nothing to score, as in a profile that is made up for a part of the code.
 
         Raises
         ------
         DatamixError
-            If no set is added, or none evaluated.
+            If no set is evaluated. One to which nothing is added has a book: of the baseline and its control.
         """
-        for part in ("added", "evaluations"):
-            if not getattr(self, part):
-                msg = f"Profile {self.name} has nothing under `{part}`, so there is no book to be made of it."
-                raise DatamixError(msg, fix=f"name a set under `{part}` in config/{self.name}.yaml")
+        if not self.evaluations:
+            msg = f"Profile {self.name} has nothing under `evaluations`, so there is no book to be made of it."
+            raise DatamixError(msg, fix=f"name a set under `evaluations` in config/{self.name}.yaml")
 
     def model_seed(self, seed: int) -> int:
         """Return the seed of the models that are evaluated for a seed.

@@ -13,6 +13,7 @@ from datamix.project.errors import DatamixError
 from datamix.project.files import read_json
 from datamix.project.manifest import Manifest
 from datamix.project.profile import Profile
+from datamix.publishing.front_matter import FrontMatter, Needs
 from datamix.publishing.run import wall_time
 
 _DOWNLOADS = {
@@ -192,17 +193,51 @@ def asked(profile: Profile) -> list[str]:
         _listed([_plain(one.label) for one in of.values()])
         for of in (profile.added, profile.evaluations, profile.baselines)
     )
+    question = f"with twice the cells of {baselines}"
+    answer = "half of the cells, and all of them, on each evaluation set"
+    if profile.added:
+        question = f"where {added} {'is' if len(profile.added) == 1 else 'are'} added to its training"
+        answer = "each addition on each evaluation set, against a control of its size"
+    shares = [
+        "* [Figure 7](notebooks/fig7) asks what each set is worth and what to mix, [Figure 8](notebooks/fig8) how much "
+        "of it."
+    ]
     return [
-        f"**What this book was asked.** Is a model that is trained on {baselines} better on {tested} "
-        f"where {added} {'is' if len(profile.added) == 1 else 'are'} added to its training?",
+        f"**What this book was asked.** Is a model that is trained on {baselines} better on {tested} {question}?",
         "",
-        "* [Figure 2](notebooks/fig2) answers: each addition on each evaluation set, against a control of its size.",
+        *_came_out(profile),
+        "",
+        f"* [Figure 2](notebooks/fig2) answers: {answer}.",
         "* [Figure S1](notebooks/datasets) has the cells that were read and kept, [Figure S3](notebooks/training) the "
         "training.",
         "* [Figure 3](notebooks/fig3) and [Figure 4](notebooks/fig4) ask what is behind a gain, in latent spaces and "
         "in genes; [Figure 5](notebooks/claims) holds the paper's findings against these cells.",
+        *(shares if _has_figure_7(profile) else []),
         "* A page that these cells, or this profile, give no data for says why.",
     ]
+
+
+def _has_figure_7(profile: Profile) -> bool:
+    """Tell whether a profile has the mixtures by shares that Figure 7 needs; its header says so, too."""
+    return FrontMatter(needs=Needs(composition=True)).unmet(profile) is None
+
+
+def _came_out(profile: Profile) -> list[str]:
+    """Say what came out, in the words of the notebooks."""
+    if not profile.added:
+        return [
+            "**What came out.** Of the evaluation sets, the one that changes most with all cells in place of half of "
+            "them is {val}`fig2.control.evaluation`: its median R² by {val}`fig2.control.gain:.3f` "
+            "({val}`fig2.control.gain_low:.3f` to {val}`fig2.control.gain_high:.3f`)."
+        ]
+    lines = [
+        "**What came out.** Pairs of an added set and an evaluation set: {val}`fig2.pairs`; above their control by "
+        "more than their interval: {val}`fig2.clear.up`; below it: {val}`fig2.clear.down`. "
+        "{val}`fig2.furthest.short`{val}`fig2.best.donors`"
+    ]
+    if _has_figure_7(profile):
+        lines += ["", f"{{val}}`fig7.best` `datamix advise --profile {profile.name}` says more."]
+    return lines
 
 
 def _listed(words: list[str]) -> str:

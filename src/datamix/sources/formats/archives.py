@@ -47,7 +47,7 @@ def list_members(source: Path) -> list[Member]:
     if not source.exists():
         msg = f"{source} does not exist."
         raise DatamixError(msg, fix="run `datamix data fetch`, or put it there by hand as `datamix data check` says")
-    with _naming_damage(str(source)):
+    with naming_damage(str(source)):
         if source.is_dir():
             names = [path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()]
         elif _is_tar(source):
@@ -71,7 +71,7 @@ def open_member(member: Member) -> Iterator[BinaryIO]:
     DatamixError
         If it is damaged or ends too early; the message names it.
     """
-    with _naming_damage(str(member)), ExitStack() as opened:
+    with naming_damage(str(member)), ExitStack() as opened:
         stream = _open_as_stored(member, opened)
         if member.name.endswith(".gz"):
             stream = cast("BinaryIO", opened.enter_context(gzip.open(stream)))
@@ -97,7 +97,8 @@ def _is_tar(source: Path) -> bool:
 
 
 @contextmanager
-def _naming_damage(name: str) -> Iterator[None]:
+def naming_damage(name: str) -> Iterator[None]:
+    """Say of a compressed file or archive that it is damaged, where what is done with it shows that."""
     try:
         yield
     except _DAMAGE as error:

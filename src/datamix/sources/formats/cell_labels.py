@@ -125,6 +125,14 @@ def _from_column(
     return chosen.where(lambda s: s.notna() & (s.astype(str) != ""))
 
 
+def named_cells(table: pd.DataFrame, cells: pd.Index) -> pd.Index:
+    """Say which cells a table names, as the rule `column` finds them: by its row names or a column, lane or not."""
+    rows = pd.Series(0, index=table.index)
+    names = [pd.Series(table.index, index=table.index), *(table[column] for column in table.columns)]
+    found = (cells[cells.isin(_aligned(rows, of, cells).index)] for of in names)
+    return max(found, key=len)
+
+
 def _aligned(values: pd.Series, names: pd.Series, cells: pd.Index) -> pd.Series:
     """Name labels as the counts name their cells, with or without the lane."""
     text = pd.Index(names.astype(str), dtype=object)

@@ -68,7 +68,7 @@ def open_h5ad_cells(file: h5py.File, *, matrix: str | None = None, modality: str
         matrix=place,
         var=var.astype(str),
         n_cells=n_cells,
-        columns=tuple(column_names(group, "obs")),
+        columns=tuple(name for name in column_names(group, "obs") if name != "_index"),
         read_obs=lambda columns: read_columns(group, "obs", list(columns)),
         read_names=lambda chosen: read_names(group, "obs", rows=chosen),
         read_rows=partial(read_rows, group, place=place) if spool is None else spool.read,

@@ -19,6 +19,8 @@ _SAMPLED = 200
 def open_loom(file: h5py.File, *, matrix: str | None = None) -> CellFile:
     """Read what a loom file is; `matrix` names a layer (`layers/spliced`), nothing means the one with raw counts.
 
+    Rows are genes, as loompy has them, unless the file names its cells among its rows.
+
     Raises
     ------
     DatamixError
@@ -26,11 +28,15 @@ def open_loom(file: h5py.File, *, matrix: str | None = None) -> CellFile:
     """
     where = str(file.filename)
     places = ["matrix", *(f"layers/{name}" for name in file.get("layers", {}))]
-    sizes = {place: file[place].shape[0] for place in places}
-    counts = {place: looks_like_counts(file[place][:, :_SAMPLED].ravel()) for place in places}
+    rows, columns = _attributes(file["row_attrs"]), _attributes(file["col_attrs"])
+    turned = not set(_GENES) & set(rows.columns) and bool(set(_CELLS) & set(rows.columns))
+    sizes = {place: file[place].shape[int(turned)] for place in places}
+    sampled = {place: file[place][:_SAMPLED] if turned else file[place][:, :_SAMPLED] for place in places}
+    counts = {place: looks_like_counts(values.ravel()) for place, values in sampled.items()}
     place = choose_matrix(sizes, counts, wanted=matrix, where=where)
-    var, obs = _attributes(file["row_attrs"]), _attributes(file["col_attrs"])
-    sides = {"row_attrs": (var, _GENES), "col_attrs": (obs, _CELLS)}
+    var, obs = (columns, rows) if turned else (rows, columns)
+    of_genes, of_cells = ("col_attrs", "row_attrs") if turned else ("row_attrs", "col_attrs")
+    sides = {of_genes: (var, _GENES), of_cells: (obs, _CELLS)}
     for side, (table, known) in sides.items():
         name = next((n for n in known if n in table.columns), None)
         if name is None:
@@ -39,7 +45,7 @@ def open_loom(file: h5py.File, *, matrix: str | None = None) -> CellFile:
         table.index = pd.Index(table[name].astype(str), dtype=object, name=None)
     names = obs.index.to_numpy()
     return CellFile(
-        kind="loom",
+        kind="loom, cells × genes" if turned else "loom",
         where=where,
         matrix=place,
         var=var.astype(str),
@@ -47,7 +53,7 @@ def open_loom(file: h5py.File, *, matrix: str | None = None) -> CellFile:
         columns=tuple(obs.columns),
         read_obs=lambda columns: obs[list(columns)].reset_index(drop=True),
         read_names=lambda rows: names[rows],
-        read_rows=partial(_rows, file[place]),
+        read_rows=partial(_rows, file[place], turned=turned),
         places=counts,
     )
 
@@ -63,14 +69,16 @@ def _attributes(group: h5py.Group) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _rows(matrix: h5py.Dataset, rows: np.ndarray) -> sparse.csr_matrix:
+def _rows(matrix: h5py.Dataset, rows: np.ndarray, *, turned: bool) -> sparse.csr_matrix:
     """Read cells (ascending) from whole chunks."""
-    n_genes = matrix.shape[0]
-    chunk = matrix.chunks[1] if matrix.chunks else 1
+    cells, genes = (0, 1) if turned else (1, 0)
+    n_genes = matrix.shape[genes]
+    chunk = matrix.chunks[cells] if matrix.chunks else 1
     step = max(1, SLAB_BYTES // (n_genes * matrix.dtype.itemsize * chunk)) * chunk
     pieces = []
     for slab in np.unique(rows // step):
         inside = rows[rows // step == slab]
-        values = matrix[:, int(inside[0]) : int(inside[-1]) + 1]
-        pieces.append(sparse.csr_matrix(values[:, inside - inside[0]].T, dtype=np.float32))
+        span = slice(int(inside[0]), int(inside[-1]) + 1)
+        values = matrix[span] if turned else matrix[:, span].T
+        pieces.append(sparse.csr_matrix(values[inside - inside[0]], dtype=np.float32))
     return stack(pieces, n_genes)

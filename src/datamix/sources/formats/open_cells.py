@@ -30,7 +30,14 @@ _OTHERS = {
     b"\xd0\xcf\x11\xe0": ("an Excel workbook", "save it as CSV; mind that Excel turns gene names into dates"),
     b"\x80\x04": ("a Python pickle, which can run any code when it is opened", "write it as h5ad"),
     b"BAM\x01": ("aligned reads (BAM)", "count them first"),
-    b"@": ("", ""),
+}
+_TEXTS = {
+    rb"(?i)\s*<(?:!doctype|html|\?xml)": (
+        "a web page, not what was to be downloaded",
+        "download it again: where a page asks for a login or a click, with a browser",
+    ),
+    rb"version https://git-lfs": ("a pointer of Git LFS, not the file itself", "git lfs pull"),
+    rb"\xff\xfe|\xfe\xff": ("text in UTF-16", "save it as UTF-8"),
 }
 
 
@@ -96,6 +103,7 @@ def _members(name: str, path: Path) -> list[Member] | None:
     part = re.search(r"(?:features?|genes?|barcodes?|peaks)[^/]*\.(?:tsv|csv|txt)(?:\.gz)?$", name, re.IGNORECASE)
     if part and any(re.search(r"\.mtx(\.gz)?$", p.name, re.IGNORECASE) for p in path.parent.iterdir()):
         return [Member(path, path.name)]
+    _require_no_arrays(path)
     if zipfile.is_zipfile(path) or re.search(r"\.(?:tar|tar\.gz|tgz)$", name, re.IGNORECASE):
         members = list_members(path)
         if any(re.search(r"\.mtx(\.gz)?$", m.base, re.IGNORECASE) for m in members):
@@ -103,6 +111,22 @@ def _members(name: str, path: Path) -> list[Member] | None:
         msg = f"{path} is an archive without a matrix.mtx; it holds {', '.join(m.name for m in members[:8])}."
         raise DatamixError(msg, fix="set `unpack: true` for it in data_manifest.yaml, or unpack it and name the files")
     return None
+
+
+def _require_no_arrays(path: Path) -> None:
+    """Refuse what is a zip archive inside, and no archive to its user: a workbook, or arrays."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as zipped:
+        names = zipped.namelist()
+    what = None
+    if any(name.startswith("xl/") for name in names):
+        what = ("an Excel workbook", "save it as CSV; mind that Excel turns gene names into dates")
+    elif names and all(name.endswith(".npy") for name in names):
+        what = ("a file of NumPy or SciPy arrays, without names of cells and genes", "write it with names, as h5ad")
+    if what is not None:
+        msg = f"{path} is {what[0]}; expected counts as {FORMATS}."
+        raise DatamixError(msg, fix=what[1])
 
 
 def _open(path: Path, opened: ExitStack, *, matrix: str | None, modality: str | None) -> CellFile:
@@ -114,13 +138,17 @@ def _open(path: Path, opened: ExitStack, *, matrix: str | None, modality: str | 
     if is_r(path):
         return open_r(path, matrix=matrix)
     for mark, (what, fix) in _OTHERS.items():
-        if what and start.startswith(mark):
+        if start.startswith(mark):
             msg = f"{path} is {what}; expected counts as {FORMATS}."
             raise DatamixError(msg, fix=fix)
     plain = _start(path, inside=True)
     if plain.startswith(_HDF5):
         msg = f"{path} is a compressed HDF5 file, of which pieces cannot be read."
         raise DatamixError(msg, fix=f"gunzip -k {path.name}, or set `unpack: true` for it in data_manifest.yaml")
+    for form, (what, fix) in _TEXTS.items():
+        if re.match(form, plain):
+            msg = f"{path} is {what}; expected counts as {FORMATS}."
+            raise DatamixError(msg, fix=fix)
     if b"\0" in plain or not plain.strip():
         msg = f"{path} is {'empty' if not plain.strip() else 'of a format that is not known here'}; expected {FORMATS}."
         raise DatamixError(msg, fix="take the counts in one of these formats; for a damaged file, another copy")

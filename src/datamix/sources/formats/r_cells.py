@@ -4,12 +4,14 @@ Layouts: the slots of Matrix's dgCMatrix, dgTMatrix, dgRMatrix and dgeMatrix; Se
 (`layers`, names in `cells` and `features`); SummarizedExperiment's `assays`, `colData` and `rowData`.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from datamix.project.errors import DatamixError
 from datamix.sources.formats.cell_file import CellFile, choose_matrix, in_memory, looks_like_counts
@@ -66,9 +68,9 @@ def open_r(path: Path, *, matrix: str | None = None) -> CellFile:
     sizes = {place: _n_genes(value) for place, value in found.items()}
     counts = {place: looks_like_counts(_values(value)) for place, value in found.items()}
     place = choose_matrix(sizes, counts, wanted=matrix, where=where)
-    named, rows = _named(content, place, found[place], where=f"{where}: {place or 'its object'}")
-    by_genes = genes_are_rows(named.rows, named.columns, where=f"{where}: {place or 'its object'}")
-    named = named.transposed() if by_genes else named
+    layers = [p for p in found if _is_split(p) and counts[p]] if _is_split(place) and matrix is None else [place]
+    sides = [_by_cells(content, p, found[p], where=f"{where}: {p or 'its object'}") for p in layers]
+    named, rows, by_genes = (_joined([one for one, _, _ in sides]), *sides[0][1:])
     about_genes, about_cells = _tables(content)
     if rows is not None:
         about_genes, about_cells = (rows, about_cells) if by_genes else (about_genes, rows)
@@ -89,8 +91,36 @@ def open_r(path: Path, *, matrix: str | None = None) -> CellFile:
         var=var,
         obs=obs,
         places=counts,
-        notes=() if matrix or place == first else (f"raw counts are taken from {place}, not from {first}",),
+        notes=_notes(layers, first=first, asked=matrix is not None),
     )
+
+
+def _is_split(place: str) -> bool:
+    """Tell whether a place is one sample's layer of a Seurat object, as `split` leaves them: counts.s1, counts.s2."""
+    return re.search(r"/layers/counts\.[^/]+$", place) is not None
+
+
+def _by_cells(content: Any, place: str, value: Any, *, where: str) -> tuple[NamedMatrix, pd.DataFrame | None, bool]:
+    named, rows = _named(content, place, value, where=where)
+    by_genes = genes_are_rows(named.rows, named.columns, where=where)
+    return (named.transposed() if by_genes else named), rows, by_genes
+
+
+def _joined(layers: Sequence[NamedMatrix]) -> NamedMatrix:
+    """Stack the cells of layers, over the genes that all have."""
+    if len(layers) == 1:
+        return layers[0]
+    common = set(layers[0].columns).intersection(*(one.columns for one in layers[1:]))
+    genes = [gene for gene in layers[0].columns if gene in common]
+    values = [one.values[:, pd.Index(one.columns).get_indexer(genes)] for one in layers]
+    cells = np.concatenate([one.rows for one in layers])
+    return NamedMatrix(sparse.vstack(values).tocsr(), cells, np.asarray(genes, dtype=object))
+
+
+def _notes(layers: Sequence[str], *, first: str, asked: bool) -> tuple[str, ...]:
+    if len(layers) > 1:
+        return (f"the layers of {len(layers)} samples are joined: {', '.join(p.rpartition('/')[2] for p in layers)}",)
+    return () if asked or layers[0] == first else (f"raw counts are taken from {layers[0]}, not from {first}",)
 
 
 def _matrices(content: Any, place: str, depth: int = 0) -> Iterator[tuple[str, Any]]:

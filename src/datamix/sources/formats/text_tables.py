@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from datamix.project.errors import DatamixError
-from datamix.sources.formats.archives import Member, open_member
+from datamix.sources.formats.archives import Member, naming_damage, open_member
 from datamix.sources.formats.cell_file import CellFile
 from datamix.sources.formats.gene_side import QC_COLUMNS, genes_are_rows
 from datamix.sources.formats.spool import Entries, Spool
@@ -47,6 +47,11 @@ def open_count_table(path: Path) -> CellFile:
     DatamixError
         If it is no table of numbers, or its genes cannot be told.
     """
+    with naming_damage(str(path)):
+        return _open_count_table(path)
+
+
+def _open_count_table(path: Path) -> CellFile:
     with open_member(Member(path, path.name)) as stream:
         mark = separator(stream.readline())
     head, index = _with_names(_read(path, mark, nrows=_HEAD))
@@ -126,6 +131,10 @@ def as_numbers(frame: pd.DataFrame, *, where: str) -> np.ndarray:
 def _read(path: Path, mark: str, **options: Any) -> Any:
     with path.open("rb") as stream:
         options["compression"] = "gzip" if stream.read(2) == b"\x1f\x8b" else "infer"
+    if mark == ";":  # as spreadsheets write where the comma is the decimal mark
+        first = pd.read_csv(path, sep=mark, dtype=str, nrows=20, compression=options["compression"])
+        commas = first.apply(lambda column: column.str.fullmatch(r"\d+,\d+", na=False)).to_numpy().any()
+        options["decimal"] = "," if commas else "."
     return pd.read_csv(path, sep=mark, low_memory=False, **options)
 
 

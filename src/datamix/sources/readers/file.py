@@ -77,7 +77,8 @@ def read_file(
     name_with
         Columns that are put before the names of cells, where samples that were put together share barcodes.
     keep
-        For columns of the table of cells, the value or values to keep; a cell is kept where all agree.
+        For columns of the table of cells, or for `donor`, `cell_type`, where a rule gives it, the value or values to
+        keep; a cell is kept where all agree.
 
     Yields
     ------
@@ -173,8 +174,13 @@ def _cells(
     """Return the rows of a file that are wanted, and a table of them: its columns, and `_prefix` of their names."""
     before = [name_with] if isinstance(name_with, str) else list(name_with or [])
     columns = [rule for rule in rules.values() if isinstance(rule, str)]
-    table = _about_cells(file, list(dict.fromkeys([*columns, *keep, *before])), beside)
+    # What a rule gives may be asked for, too, where the file has no column of that name.
+    there = [*file.columns, *([] if beside is None else beside.columns)]
+    ruled = [c for c in keep if c not in there and isinstance(rules.get(c), Mapping)]
+    table = _about_cells(file, list(dict.fromkeys([*columns, *(c for c in keep if c not in ruled), *before])), beside)
     text = {str(column): as_labels(table[column], missing="") for column in table.columns}
+    every = pd.Index(file.read_names(np.arange(file.n_cells)), dtype=object) if ruled else pd.Index([])
+    text |= {c: labels(every, files, what=c, missing="", **rules[c]) for c in ruled}  # type: ignore[arg-type]
     kept = np.ones(file.n_cells, dtype=bool)
     for column, values in keep.items():
         listed = values if isinstance(values, Sequence) and not isinstance(values, str) else [values]

@@ -55,6 +55,10 @@ def test_short_jobs_go_together_and_long_ones_alone():
     # Sixty minutes each would be more than a partition gives to twelve.
     assert found["set-resources"]["corpus"]["runtime"] < 10
     assert "groups" not in options(group_minutes=0)
+    # Six minutes each, and the partition gives thirty.
+    short = options({"corpus": RULES["corpus"]}, partition="short")
+    assert short["group-components"] == {"corpus": 5}
+    assert short["set-resources"]["corpus"]["runtime"] == 6
 
 
 def test_limits_bind_and_factors_raise():

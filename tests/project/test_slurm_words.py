@@ -30,6 +30,11 @@ def failed(tmp_path, status, own=""):
         ("FAILED", "slurmstepd-vm: error: Exceeded job memory limit", "more memory than it had asked for"),
         ("FAILED", "slurmstepd: error: Detected 1 oom-kill event(s) in StepId=12", "more memory than it had asked for"),
         ("NODE_FAIL", "", "lost its node"),
+        (
+            "FAILED",
+            "srun: error: Task launch for StepId=1.0 failed on node vm: Communication connection failure",
+            "lost its node",
+        ),
         ("PREEMPTED", "", "make room for another job"),
         ("FAILED", "one\nError: no file\n", "ended with an error:\n    one\n    Error: no file\n"),
         ("FAILED", "", "ended with an error. Run the same command again"),

@@ -114,7 +114,8 @@ def test_too_little_memory_ends_in_a_sentence(project, slurm, send):
 
 def test_a_run_that_meets_with_everything_ends_with_the_local_scores(project, slurm, send):
     settings = project.folder / "config" / "slurm.yaml"
-    settings.write_text(settings.read_text().replace("group_minutes: 10", "group_minutes: 1"))
+    text = settings.read_text().replace("group_minutes: 10", "group_minutes: 1")
+    settings.write_text(text.replace("times_minutes: 1 ", "times_minutes: 5 "))  # other tests may want the cores, too
     ask(project, slurm)
 
     # A drained node: the run says why nothing happens, and goes on when the node is back.
@@ -129,14 +130,12 @@ def test_a_run_that_meets_with_everything_ends_with_the_local_scores(project, sl
     assert process.wait(900) == 1
     assert "was cancelled, by you or by the cluster's administrator. Run the same command again" in words.read_text()
 
-    # A node whose daemon dies while it trains, and comes back.
+    # A node whose daemon dies while it trains, and comes back: the job may live through it.
     process, words = send()
     wait(slurm, process, lambda: started(slurm, "train"), words, what="training")
     slurm.kill_node()
-    time.sleep(15)  # longer than `SlurmdTimeout`: the node counts as down
+    time.sleep(15)
     slurm.start_node()
-    for number, _ in slurm.jobs("PENDING"):  # a job that is put back into the queue would wait there for two minutes
-        slurm.ask("scontrol", "update", f"jobid={number}", "starttime=now")
     if process.wait(900):
         assert "Run the same command again" in words.read_text()
         process, words = send()

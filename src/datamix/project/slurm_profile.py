@@ -65,15 +65,22 @@ def slurm_profile(
         wants_gpu = "gpu" in needs.resources
         partition = cluster.partition(settings.gpu_partition, gpu=True) if wants_gpu else plain
         minutes = ceil(needs.resources["runtime"] * settings.times_minutes)
-        number = int(settings.group_minutes * 60 // max(needs.seconds, 1))
-        if min(number, needs.jobs) > 1 and not needs.apart:
-            # One after the other in one job of Slurm, whose time limit is the sum of theirs.
+        limits = [limit for limit in (settings.most_minutes, partition.minutes) if limit is not None]
+        # One after the other in one job of Slurm, whose time limit is the sum of theirs.
+        short = min(minutes, ceil(_LEAST_MINUTES * settings.times_minutes + needs.seconds / 60))
+        number = min(needs.jobs, int(settings.group_minutes * 60 // max(needs.seconds, 1)))
+        number = min([number, *(limit // short for limit in limits)])
+        if number > 1 and not needs.apart:
             groups[rule] = rule
-            together[rule] = min(number, needs.jobs)
-            minutes = min(minutes, ceil(_LEAST_MINUTES * settings.times_minutes + needs.seconds / 60))
+            together[rule] = number
+            minutes = short
         memory = _memory(rule, needs, settings=settings, partition=partition)
-        longest = min(limit for limit in (settings.most_minutes, partition.minutes, minutes) if limit is not None)
-        resources[rule] = {"mem_mb": memory, "runtime": longest, "slurm_partition": partition.name, "alone": 1}
+        resources[rule] = {
+            "mem_mb": memory,
+            "runtime": min([minutes, *limits]),
+            "slurm_partition": partition.name,
+            "alone": 1,
+        }
     # Without accounting nobody is charged, and the executor stops at an account that it cannot look up.
     account = {"slurm_account": settings.account} if settings.account and cluster.accounting else {}
     options = {

@@ -8,7 +8,7 @@ _AGAIN = "Run the same command again: what was finished is kept."
 _LAST_LINES = 5
 _OF_MEMORY = re.compile(r"oom.?kill|exceeded (?:job )?memory limit|out of memory|OUT_OF_ME", re.IGNORECASE)
 _OF_TIME = re.compile(r"DUE TO TIME LIMIT", re.IGNORECASE)
-_OF_NODE = re.compile(r"DUE TO NODE FAILURE", re.IGNORECASE)
+_OF_NODE = re.compile(r"DUE TO NODE FAILURE|launch .*failed on node .*: Communication", re.IGNORECASE)
 _CANCELLED = re.compile(r"CANCELLED AT")
 _REFUSALS = (
     (
@@ -100,7 +100,7 @@ def _became(said: str, own: str) -> str:
             "set `times_minutes: 2` in config/slurm.yaml."
         )
     if state in {"NODE_FAIL", "BOOT_FAIL"} or _OF_NODE.search(own):
-        return f"lost its node, which failed. {_AGAIN}"
+        return f"lost its node, which failed or does not answer. {_AGAIN}"
     if state == "PREEMPTED":
         return f"had to make room for another job. {_AGAIN}"
     if state == "CANCELLED" or _CANCELLED.search(own):

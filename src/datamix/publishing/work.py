@@ -113,7 +113,7 @@ def sizes_of(layout: Layout) -> Sizes:
         of_each = f"blocks of {block:,} cells" if block else f"{WHOLE_CELLS:,} cells of each training corpus"
         assumed.append(of_each)
     if unknown:
-        assumed.append(f"{EVALUATION_CELLS:,} cells of each evaluation set")
+        assumed.append(f"{min(EVALUATION_CELLS, block or EVALUATION_CELLS):,} cells of each evaluation set")
     left_out = [pd.read_parquet(p, columns=["held_out"])["held_out"] for p in _held_out(layout) if p.is_file()]
     types = fmean(of[of != ""].nunique() for of in left_out) if left_out else MOST_TYPES
     return Sizes(genes, training, evaluation, types, tuple(assumed))

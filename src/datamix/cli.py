@@ -436,6 +436,28 @@ def site(profile: ProfileName = "demo") -> None:
         typer.echo(f"{build_site(profile).relative_to(layout.root)}")
 
 
+@app.command("diff")
+def differences(
+    before: Annotated[Path, typer.Argument(help="Results, a record, or an archive.")],
+    after: Annotated[Path, typer.Argument(help="The other.")],
+    form: Annotated[Literal["text", "markdown"], typer.Option("--format", help="How to tell it.")] = "text",
+    tolerance: Annotated[float, typer.Option(help="Relative; smaller differences are none.")] = 1e-5,
+    most: Annotated[int, typer.Option(help="Lines of each kind.")] = 20,
+) -> None:
+    """Compare two books: what left its interval first; exits as diff does: 0 the same, 1 different, 2 trouble."""
+    from datamix.publishing.book import Book
+    from datamix.publishing.compare import compare, differ, report
+
+    try:
+        found = compare(Book.open(before), Book.open(after), tolerance=tolerance)
+    except DatamixError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from error
+    names = (str(before), str(after))
+    typer.echo("\n".join(report(found, names=names, markdown=form == "markdown", most=most)))
+    raise typer.Exit(int(differ(found)))
+
+
 def _show(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print a table: drawn on a terminal, tab-separated where it is piped."""
     if not sys.stdout.isatty():

@@ -1,10 +1,10 @@
 """The demo's book, used as readers use it."""
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
 import pytest
-from lxml import etree
 
 import datamix
 from datamix.publishing.drawings import DRAWINGS
@@ -32,7 +32,7 @@ def test_a_panel_drawn_from_its_table_says_what_the_saved_one_says(demo, name):
     figure = panel.figure()
     figure.draw_without_rendering()
     drawn = words(text.get_text().replace("$", "") for text in figure.findobj(plt.Text) if text.get_visible())
-    saved = words("".join(node.itertext()) for node in etree.parse(panel.path("svg")).iter("{*}text"))
+    saved = words("".join(node.itertext()) for node in ElementTree.parse(panel.path("svg")).iter("{*}text"))
     # Matplotlib writes a text of several lines as several; mathematics it takes apart.
     whole = " ".join(sorted(drawn))
     unknown = [text for text in saved if text not in whole and not any(part in whole for part in text.split())]

@@ -86,6 +86,14 @@ def test_results_that_fit_nothing_are_refused(record, table, says):
         datamix.open(record).panel("2a").with_results(pd.DataFrame(table))
 
 
+def test_a_panel_says_how_it_is_cited(record, tmp_path):
+    panel = datamix.open(record).panel("2a")
+    with pytest.raises(DatamixError, match=r"no CITATION.cff"):
+        panel.cite()
+    (tmp_path / "CITATION.cff").write_bytes((ROOT / "CITATION.cff").read_bytes())
+    assert panel.cite().startswith("@software{datamix_fig2a_11111111,")
+
+
 def test_what_is_not_there_is_said(record, tmp_path):
     book = datamix.open(record)
     with pytest.raises(DatamixError, match=r"no panel 9z .*2a, S1a"):

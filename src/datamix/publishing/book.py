@@ -43,6 +43,8 @@ class BookPanel:
     """What made it: commit, profile, protocol, seeds, datasets with hashes, versions, command; caption and alt text."""
     profile: Callable[[str], Profile] = field(repr=False)
     """From a profile's name to the profile."""
+    software: Callable[[], Mapping[str, Any] | None] = field(repr=False)
+    """What CITATION.cff says of the software, where there is one."""
     added: pd.DataFrame | None = field(default=None, repr=False)
     """Rows of models of one's own, where `with_results` gave them."""
 
@@ -70,6 +72,22 @@ class BookPanel:
         from datamix.publishing.drawings import redraw
 
         return redraw(self.name, self.table(), self.profile(str(self.provenance["profile"])))
+
+    def cite(self) -> str:
+        """Return an entry of BibTeX for it: the software with its version, commit, panel and profile.
+
+        Raises
+        ------
+        DatamixError
+            If there is no CITATION.cff where the book was opened.
+        """
+        from datamix.publishing.citation import bibtex
+
+        software = self.software()
+        if software is None:
+            msg = "There is no CITATION.cff beside the data_manifest.yaml of this book."
+            raise DatamixError(msg, fix="open the results in the project's folder, or an archive")
+        return bibtex({**self.provenance, "panel": self.name}, software)
 
     def with_results(self, table: pd.DataFrame, *, name: str = "Mine") -> "BookPanel":
         """Set the results of a model of one's own beside the book's; for the heat maps of R²: 2a, 6a, S4a.
@@ -217,6 +235,11 @@ class Book:
             raise DatamixError(msg, fix="open the folder where it was made, or the archive of make archive")
         return read_profile(name, self.root)
 
+    def _software(self) -> Mapping[str, Any] | None:
+        from datamix.publishing.citation import read_citation
+
+        return None if self.root is None else read_citation(self.root)
+
     @cached_property
     def panels(self) -> list[str]:
         """Names of the panels that are here, `2a` say."""
@@ -242,7 +265,7 @@ class Book:
         folder = self.folder / "panels"
         described = folder / f"fig{name}.json"
         made = read_json(described) if described.is_file() else self.provenance
-        return BookPanel(name, folder, made, self._profile)
+        return BookPanel(name, folder, made, self._profile, self._software)
 
     @cached_property
     def values(self) -> Values:

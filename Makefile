@@ -1,6 +1,7 @@
 # make book               the demo book: results/demo/site/index.html
 # make book PROFILE=mini  the same from small real data; PROFILE=paper from the published data
 # make figure FIG=fig2    one notebook again, and what it needs
+# make archive            the book and its code in one self-describing zip
 # make test               the demo book, if it is not there yet, and the tests
 # make lint · make clean · make env GPU=1
 
@@ -23,7 +24,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/python -m snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all --config profile=$(PROFILE)
 SITE := results/$(PROFILE)/site/index.html
 
-.PHONY: book figure test test-machines lint record clean clean-all env bench record-bench bench-data bench-geneformer calibrate
+.PHONY: book figure test test-machines lint record archive clean clean-all env bench record-bench bench-data bench-geneformer calibrate
 .DEFAULT_GOAL := book
 
 book: .venv/complete
@@ -50,6 +51,11 @@ lint: .venv/complete
 record: .venv/complete
 	@$(MAKE) --no-print-directory book PROFILE=$(PROFILE)
 	@$(BIN)/python -m datamix record --profile $(PROFILE)
+
+# The book, its tables and its code in one self-describing zip: results/<profile>/datamix-<profile>.zip.
+archive: .venv/complete
+	@$(MAKE) --no-print-directory book PROFILE=$(PROFILE)
+	@$(BIN)/python -m datamix archive --profile $(PROFILE)
 
 bench: .venv/complete
 	@$(BIN)/python -m benchmarks.training

@@ -436,6 +436,20 @@ def site(profile: ProfileName = "demo") -> None:
         typer.echo(f"{build_site(profile).relative_to(layout.root)}")
 
 
+@app.command()
+def archive(
+    profile: ProfileName = "demo",
+    date: Annotated[str | None, typer.Option(help="The day of publication, 2026-01-31; nothing: today.")] = None,
+) -> None:
+    """Put a book and its code into one self-describing zip (RO-Crate): results/<profile>/datamix-<profile>.zip."""
+    from datetime import UTC, datetime
+
+    from datamix.publishing.archive import write_archive
+
+    path = write_archive(profile, date=date or datetime.now(UTC).date().isoformat())
+    typer.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
 @app.command("diff")
 def differences(
     before: Annotated[Path, typer.Argument(help="Results, a record, or an archive.")],

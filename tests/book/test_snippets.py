@@ -11,11 +11,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ("fig2", "figS2", "training")
 PAGES = ("README.md", "book/reproduce.md", "book/reuse.md", *(f"notebooks/{name}.py" for name in NOTEBOOKS))
-    "README.md",
-    "book/reproduce.md",
-    "book/reuse.md",
-    *(f"notebooks/{name}.py" for name in ("fig2", "figS2", "training")),
-)
 
 
 def snippets():

@@ -30,8 +30,11 @@ def test_bibtex_has_balanced_braces_and_a_key():
 
 @pytest.mark.parametrize("software", [None, SOFTWARE])
 def test_a_figure_says_how_it_is_cited(software):
-    more = {"caption": "", "alt": "a", "notebook": "fig2", "seeds": [0], "datasets": [], "command": "make",
-            "size_mm": [89, 40], "wall_time": None, "files": {s: f"fig2a.{s}" for s in ("svg", "pdf", "png", "csv", "json")}}  # fmt: skip
+    files = {suffix: f"fig2a.{suffix}" for suffix in ("svg", "pdf", "png", "csv", "json")}
+    more = {
+        "caption": "", "alt": "a", "notebook": "fig2", "seeds": [0], "datasets": [], "command": "make",
+        "size_mm": [89, 40], "wall_time": None, "files": files,
+    }  # fmt: skip
     _, after = figure_html(PANEL | more | {"software": software}, anchor="fig-2a", to_root="", page="methods")
     assert ("Cite this figure" in after) is (software is not None)
     assert ("@software{datamix_fig2a" in after) is (software is not None)

@@ -2,6 +2,7 @@
 # make book PROFILE=mini  the same from small real data; PROFILE=paper from the published data
 # make book PROFILE=paper ON=slurm    its jobs go to a Slurm cluster: config/slurm.yaml
 # make figure FIG=fig2    one notebook again, and what it needs
+# make archive            the book and its code in one self-describing zip
 # make test               the demo book, if it is not there yet, and the tests
 # make lint · make clean · make env GPU=1
 
@@ -33,7 +34,7 @@ $(error ON=$(ON) is not known: leave it out to run here, or write ON=slurm)
 endif
 SITE := results/$(PROFILE)/site/index.html
 
-.PHONY: book figure test test-machines lint record record-rules clean clean-all env bench record-bench bench-data bench-geneformer calibrate
+.PHONY: book figure test test-machines lint record record-rules archive clean clean-all env bench record-bench bench-data bench-geneformer calibrate
 .DEFAULT_GOAL := book
 
 book: .venv/complete
@@ -60,6 +61,11 @@ lint: .venv/complete
 record: .venv/complete
 	@$(MAKE) --no-print-directory book PROFILE=$(PROFILE)
 	@$(BIN)/python -m datamix record --profile $(PROFILE)
+
+# The book, its tables and its code in one self-describing zip: results/<profile>/datamix-<profile>.zip.
+archive: .venv/complete
+	@$(MAKE) --no-print-directory book PROFILE=$(PROFILE)
+	@$(BIN)/python -m datamix archive --profile $(PROFILE)
 
 bench: .venv/complete
 	@$(BIN)/python -m benchmarks.training

@@ -1,4 +1,4 @@
-"""Sphinx extension of the book: {val}, {panel}, {datasets}, {missing}, {asked}, and mathematics without JavaScript.
+"""Sphinx extension of the book: {val}, {panel}, {datasets}, {missing}, {asked}, {docstrings}, and plain mathematics.
 
 It finds the profile's results in the folder above the staged source, which `datamix.publishing.site` lays out.
 """
@@ -18,6 +18,7 @@ from sphinx.writers.html5 import HTML5Translator
 from datamix.project.errors import DatamixError
 from datamix.project.manifest import read_manifest
 from datamix.project.profile import read_profile
+from datamix.publishing.docstrings import describe
 from datamix.publishing.outputs import panels_made
 from datamix.publishing.pages import asked, datasets_table, figure_html, mathml, missing_list, read_panel
 from datamix.publishing.site import list_notebooks
@@ -123,6 +124,23 @@ class FromProfile(SphinxDirective):
         return [container]
 
 
+class Docstrings(SphinxDirective):
+    """Show what a function, or a class with its members, says of itself."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Parse the Markdown made from the docstrings."""
+        try:
+            lines = describe(self.arguments[0])
+        except DatamixError as error:
+            logger.warning("{docstrings}: %s", error, location=self.get_location(), type="datamix")
+            return []
+        container = nodes.container(classes=["docstrings"])
+        self.state.nested_parse(StringList(lines, source=self.get_source_info()[0]), self.content_offset, container)
+        return [container]
+
+
 def visit_math(self: HTML5Translator, node: nodes.math) -> None:
     self.body.append(f'<span class="math">{_converted(node, display="inline")}</span>')
     raise nodes.SkipNode
@@ -156,6 +174,7 @@ def rewrite_all_when_navigation_changes(app: Sphinx, env: BuildEnvironment) -> l
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("val", Val())
     app.add_directive("panel", Panel)
+    app.add_directive("docstrings", Docstrings)
     for name in _FROM_PROFILE:
         app.add_directive(name, FromProfile)
     app.add_node(panel, html=(visit_panel, depart_panel))

@@ -468,6 +468,42 @@ def site(profile: ProfileName = "demo") -> None:
         typer.echo(f"{build_site(profile).relative_to(layout.root)}")
 
 
+@app.command()
+def archive(
+    profile: ProfileName = "demo",
+    date: Annotated[str | None, typer.Option(help="The day of publication, 2026-01-31; nothing: today.")] = None,
+) -> None:
+    """Put a book and its code into one self-describing zip (RO-Crate): results/<profile>/datamix-<profile>.zip."""
+    from datetime import UTC, datetime
+
+    from datamix.publishing.archive import write_archive
+
+    path = write_archive(profile, date=date or datetime.now(UTC).date().isoformat())
+    typer.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+@app.command("diff")
+def differences(
+    before: Annotated[Path, typer.Argument(help="Results, a record, or an archive.")],
+    after: Annotated[Path, typer.Argument(help="The other.")],
+    form: Annotated[Literal["text", "markdown"], typer.Option("--format", help="How to tell it.")] = "text",
+    tolerance: Annotated[float, typer.Option(help="Relative; smaller differences are none.")] = 1e-5,
+    most: Annotated[int, typer.Option(help="Lines of each kind.")] = 20,
+) -> None:
+    """Compare two books: what left its interval first; exits as diff does: 0 the same, 1 different, 2 trouble."""
+    from datamix.publishing.book import Book
+    from datamix.publishing.compare import compare, differ, report
+
+    try:
+        found = compare(Book.open(before), Book.open(after), tolerance=tolerance)
+    except DatamixError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from error
+    names = (str(before), str(after))
+    typer.echo("\n".join(report(found, names=names, markdown=form == "markdown", most=most)))
+    raise typer.Exit(int(differ(found)))
+
+
 def _show(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print a table: drawn on a terminal, tab-separated where it is piped."""
     if not sys.stdout.isatty():

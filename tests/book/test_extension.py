@@ -67,6 +67,14 @@ def test_a_panel_is_a_figure_with_anchor_and_bold_caption(built):
     assert "<strong>A line.</strong> It holds" in article
 
 
+def test_code_says_on_a_page_what_it_offers(built):
+    article = built("# Methods\n\n```{docstrings} datamix.publishing.book:Book\n```\n")
+    assert article.count("<dt>") == article.count("<dd>") > 10
+    assert ".model(mixture, *, seed=0, baseline=None)" in text(article)
+    with pytest.raises(DatamixError, match="no datamix:close to describe"):
+        built("# Methods\n\n```{docstrings} datamix:close\n```\n")
+
+
 @pytest.mark.parametrize("shown", ["", "```{panel} 2a\n```\n\n"])
 def test_links_lead_to_a_panel_on_its_own_page(built, shown):
     article = built(f"# Methods\n\n{shown}See {{ref}}`fig-2a` and [it](#fig-2a).\n")

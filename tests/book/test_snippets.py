@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "book/reproduce.md", *(f"notebooks/{name}.py" for name in ("fig2", "figS2", "training")))
+NOTEBOOKS = ("fig2", "figS2", "training")
+PAGES = ("README.md", "book/reproduce.md", "book/reuse.md", *(f"notebooks/{name}.py" for name in NOTEBOOKS))
 
 
 def snippets():

@@ -11,8 +11,9 @@ GROUPS = {
     "alone": "Added set alone",
     "added": "Baseline + added set",
     "control": "Controls of other sizes",
+    "own": "Yours",
 }
-"""Column groups of the heat map: those of the paper in its order, then ours, where sizes are unequal."""
+"""Column groups of the heat map: those of the paper in its order, ours, where sizes are unequal, then a reader's."""
 
 
 def label_mixtures(table: pd.DataFrame, profile: Profile) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from datamix.project.errors import DatamixError
 from datamix.project.files import read_json
 from datamix.project.manifest import Manifest
 from datamix.project.profile import Profile
+from datamix.publishing.citation import bibtex, cite, read_citation
 from datamix.publishing.front_matter import FrontMatter, Needs
 from datamix.publishing.run import wall_time
 
@@ -40,7 +41,8 @@ def read_panel(folder: Path, name: str, *, made: Collection[str]) -> dict[str, A
 
     Returns
     -------
-    The panel's json, with `wall_time` of its notebook in seconds (None where papermill did not execute it).
+    The panel's json, with `wall_time` of its notebook in seconds (None where papermill did not execute it), and
+    `software`, the project's CITATION.cff (None where there is none).
 
     Raises
     ------
@@ -56,7 +58,8 @@ def read_panel(folder: Path, name: str, *, made: Collection[str]) -> dict[str, A
     if missing:
         msg = f"panel {name} lacks {', '.join(missing)} in {path.parent}."
         raise DatamixError(msg, fix=described["command"])
-    return {**described, "wall_time": wall_time(folder / "notebooks" / f"{described['notebook']}.ipynb")}
+    seconds = wall_time(folder / "notebooks" / f"{described['notebook']}.ipynb")
+    return {**described, "wall_time": seconds, "software": read_citation(folder.parent.parent)}
 
 
 def figure_html(panel: dict[str, Any], *, anchor: str, to_root: str, page: str) -> tuple[str, str]:
@@ -84,7 +87,7 @@ def figure_html(panel: dict[str, Any], *, anchor: str, to_root: str, page: str) 
         f'<a class="panel-image" href="{files["svg"]}" title="{number}, full size">{image}</a>\n'
         f'<figcaption>\n<p class="panel-caption"><span class="panel-number">{number}.</span> '
     )
-    after = f"</p>\n{_source_line(panel, to_root=to_root, page=page)}\n{_downloads(files)}\n</figcaption>\n</figure>\n"
+    after = f"</p>\n{_source_line(panel, to_root=to_root, page=page)}\n{_downloads(files)}{_citation(panel)}\n</figcaption>\n</figure>\n"
     return before, after
 
 
@@ -116,6 +119,17 @@ def _source_line(panel: dict[str, Any], *, to_root: str, page: str) -> str:
 def _downloads(files: dict[str, str]) -> str:
     links = [f'<a href="{files[suffix]}" download>{words}</a>' for suffix, words in _DOWNLOADS.items()]
     return f'<div class="panel-downloads">Download: {" · ".join(links)}</div>'
+
+
+def _citation(panel: dict[str, Any]) -> str:
+    software = panel["software"]
+    if software is None:
+        return ""
+    words, entry = escape(cite(panel, software)), escape(bibtex(panel, software))
+    return (
+        f'\n<details class="panel-cite"><summary>Cite this figure</summary>\n'
+        f"<p>{words}</p>\n<pre>{entry}</pre></details>"
+    )
 
 
 def mathml(latex: str, *, display: str) -> str:

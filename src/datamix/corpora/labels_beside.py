@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -96,8 +97,8 @@ def _read(path: Path, cells: Sequence[pd.Index]) -> Beside | None:
 
     def column(name: str) -> pd.Series:
         files = {path.name: path}
-        rule = {"rule": "column", "file": path.name, "column": name}
-        return pd.concat([pd.Series(labels(own, files, what="", missing="", **rule)) for own in cells])
+        of_file = partial(labels, files=files, what="", missing="", rule="column", file=path.name, column=name)
+        return pd.concat([pd.Series(of_file(own)) for own in cells])
 
     def read(name: str) -> pd.Series:
         try:

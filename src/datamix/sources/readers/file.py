@@ -175,8 +175,8 @@ def _cells(
     before = [name_with] if isinstance(name_with, str) else list(name_with or [])
     columns = [rule for rule in rules.values() if isinstance(rule, str)]
     # What a rule gives may be asked for, too, where the file has no column of that name.
-    there = [*file.columns, *([] if beside is None else beside.columns)]
-    ruled = [c for c in keep if c not in there and isinstance(rules.get(c), Mapping)]
+    known = [*file.columns, *([] if beside is None else beside.columns)]
+    ruled = [c for c in keep if c not in known and isinstance(rules.get(c), Mapping)]
     table = _about_cells(file, list(dict.fromkeys([*columns, *(c for c in keep if c not in ruled), *before])), beside)
     text = {str(column): as_labels(table[column], missing="") for column in table.columns}
     every = pd.Index(file.read_names(np.arange(file.n_cells)), dtype=object) if ruled else pd.Index([])

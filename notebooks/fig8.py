@@ -95,8 +95,8 @@ survive = int((gains["gain_low"] > 0).sum())
 smaller = gains[gains["lost_low"] > 0]
 words = [
     f"{composition.block_label(row.block, results.profile)} on {evaluation_label(row.evaluation, profile=results.profile)} "
-    f"gains {row.gain:.3f} ({row.gain_low:.3f} to {row.gain_high:.3f}), {row.lost:.3f} less than with whole cells "
-    f"({row.lost_low:.3f} to {row.lost_high:.3f})."
+    f"gains {row.gain:.3f} ({row.gain_low:.3f} to {row.gain_high:.3f}) where whole cells gain {row.gain + row.lost:.3f}; "
+    f"the difference is {row.lost:.3f} ({row.lost_low:.3f} to {row.lost_high:.3f})."
     for row in gains.itertuples()
 ]
 depth = read_depth(thinned["mixture"].iloc[0]) if len(thinned) else None

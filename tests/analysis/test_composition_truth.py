@@ -98,7 +98,10 @@ def test_without_its_truth_the_tf_atlas_is_worth_no_more_than_another_atlas(scor
 
 
 def test_two_draws_of_one_set_are_worth_the_same_and_bring_the_same(scores):
-    """All assertions held with each of 60 choices of three seeds, of ten."""
+    """Of 60 choices of three seeds, of ten, the pair's interaction was below zero in 60, and below the others' in 59.
+
+    That the intervals of the two values overlap is looser than a rule that failed in 2 of 120 checks.
+    """
     found = play(scores, ALIKE)
     for evaluation in ("blood", "neurons"):
         one, other = (found.loc[("shapley", evaluation, block, "")] for block in ALIKE[:2])
@@ -111,7 +114,7 @@ def test_two_draws_of_one_set_are_worth_the_same_and_bring_the_same(scores):
 
 
 def test_a_set_without_information_is_worth_what_nothing_gives(scores):
-    """All assertions held with each of 60 choices of three seeds, of ten.
+    """On neurons the interval held what nothing gives with each of 60 choices of three seeds, of ten; on blood with 58.
 
     On blood it is worth a little more than nothing, 0.04 on average over ten seeds: models of so few cells of blood and
     so few steps are no worse with half of the cells, so that what takes the place of the other half seems to help.

@@ -11,7 +11,7 @@ from typing import Any
 from datamix.project.slurm_profile import name_of_jobs
 from datamix.project.slurm_words import why_failed, why_waiting
 
-_EVERY = 30.0  # seconds
+_EVERY = 15.0  # seconds
 _NAMED = 3  # jobs that went together
 
 

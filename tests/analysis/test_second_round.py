@@ -42,6 +42,13 @@ def test_what_the_law_recommends_and_what_is_worth_most_is_trained_next(profile)
     } - set(first)  # fmt: skip
 
 
+def test_without_cancer_and_sets_out_of_distribution_all_sets_say_what_is_dosed(profile):
+    """As in a profile of one's own cells, where nothing says of which kind they are."""
+    only = profile.model_copy(update={"evaluations": {"blood": profile.evaluations["blood"]}})
+    table = medians(only, shares.first_round(only)).loc[["blood"]]
+    assert list(second_round.choose(table, only)["dosed"]) == ["other"]
+
+
 def test_named_blocks_are_dosed_and_none_without_doses(profile):
     table = medians(profile, shares.first_round(profile))
     none = profile.model_copy(update={"composition": profile.composition.model_copy(update={"doses": ()})})

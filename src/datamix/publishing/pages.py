@@ -87,8 +87,8 @@ def figure_html(panel: dict[str, Any], *, anchor: str, to_root: str, page: str) 
         f'<a class="panel-image" href="{files["svg"]}" title="{number}, full size">{image}</a>\n'
         f'<figcaption>\n<p class="panel-caption"><span class="panel-number">{number}.</span> '
     )
-    about = f"{_source_line(panel, to_root=to_root, page=page)}\n{_downloads(files)}{_citation(panel)}"
-    after = f"</p>\n{about}\n</figcaption>\n</figure>\n"
+    after = f"</p>\n{_source_line(panel, to_root=to_root, page=page)}\n{_downloads(files)}"
+    after += f"{_citation(panel)}\n</figcaption>\n</figure>\n"
     return before, after
 
 

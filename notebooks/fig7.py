@@ -69,15 +69,7 @@ drawn = draw(scores)
 attributed = attribute(drawn, coalitions(results.profile), blocks=results.profile.blocks)
 maps = attributed[attributed["quantity"].isin(["shapley", "alone", "left_out"])].drop(columns="other")
 save_panel(
-    composition.value_maps(
-        maps,
-        results.profile,
-        titles={
-            "shapley": "Shapley value: its part of the R² of all sets together",
-            "alone": "Alone: R² of a model trained on this set only",
-            "left_out": "Left out: what is lost without it",
-        },
-    ),
+    composition.value_maps(maps, results.profile),
     "7a",
     data=maps,
     alt="Three heat maps, training sets in rows and evaluation sets in columns: Shapley value, R² alone, and loss without.",

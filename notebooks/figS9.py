@@ -44,13 +44,7 @@ table = labels.label_mixtures(summarise_yardsticks(results.yardsticks(baseline))
 
 # %%
 save_panel(
-    composition.yardsticks(
-        table,
-        results.profile,
-        measure="r2",
-        ceiling="ceiling",
-        label="Median R² of whole cells, predicted from themselves",
-    ),
+    composition.yardsticks(table, results.profile, measure="r2"),
     "S9a",
     data=table,
     alt="Median R² of LDVAE, PCA, NMF, nearest training cell and mean profile for each mixture, one panel an evaluation set; the ceiling is a dashed line.",
@@ -70,13 +64,7 @@ save_panel(
 
 # %%
 save_panel(
-    composition.yardsticks(
-        table,
-        results.profile,
-        measure="r2_held_out",
-        ceiling="reliability",
-        label="Median R² of one half of the molecules, predicted from the other",
-    ),
+    composition.yardsticks(table, results.profile, measure="r2_held_out"),
     "S9b",
     data=table,
     alt="The same on held-out molecules: one half of each cell's molecules predicted from the other half.",
@@ -126,7 +114,7 @@ for name, where in (("most", alone["share"].idxmax()), ("least", alone["share"].
 # from datamix.project.profile import read_profile
 #
 # table = pd.read_csv("results/demo/panels/figS9a.csv")
-# yardsticks(table, read_profile("demo"), measure="r2", ceiling="ceiling", label="Median R²").savefig("figS9a.svg")
+# yardsticks(table, read_profile("demo"), measure="r2").savefig("figS9a.svg")
 # ```
 
 # %% tags=["hide-input"]

@@ -47,8 +47,10 @@ def with_intervals(rows, columns):
 def test_maps_print_each_value_with_its_interval(profile):
     table = with_intervals(list(product(("shapley", "alone"), BLOCKS, SETS)), ["quantity", "block", "evaluation"])
     table.loc[0, ["value", "low_all", "high_all"]] = -0.051, -0.1, 0.25
-    fig = redrawn(lambda t: composition.value_maps(t, profile, titles={"shapley": "Worth", "alone": "Alone"}), table)
-    assert {"−0.051 −0.100 to 0.250", "Worth", "Alone", "TF atlas", "Neurons"} <= texts(fig)
+    fig = redrawn(lambda t: composition.value_maps(t, profile), table)
+    assert {"−0.051 −0.100 to 0.250", "TF atlas", "Neurons"} <= texts(fig)
+    assert {text.partition(":")[0] for text in texts(fig)} >= {"Shapley value", "Alone"}
+    assert "Left out: what is lost without it" not in texts(fig)
 
 
 def test_pairs_and_predictions(profile):
@@ -112,10 +114,8 @@ def test_published_doses_are_drawn_as_they_were_published():
 def test_yardsticks_show_the_models_that_are_there_and_the_ceiling(profile):
     table = pd.DataFrame(list(product(SETS, ("Blood", "+ TF atlas"), ("ldvae", "pca"))), columns=["evaluation", "mixture_label", "model"])  # fmt: skip  # noqa: E501
     table = table.assign(r2=np.linspace(0.1, 0.8, len(table)), ceiling=np.repeat([0.8, 0.9], 4))
-    fig = redrawn(
-        lambda t: composition.yardsticks(t, profile, measure="r2", ceiling="ceiling", label="Median R²"), table
-    )
-    assert {"LDVAE", "PCA", "ceiling", "+ TF atlas", "Median R²"} <= texts(fig)
+    fig = redrawn(lambda t: composition.yardsticks(t, profile, measure="r2"), table)
+    assert {"LDVAE", "PCA", "ceiling", "+ TF atlas", composition.MEASURES["r2"][1]} <= texts(fig)
     assert "NMF" not in texts(fig)
     dashed = [line for ax in fig.axes for line in ax.lines if line.get_linestyle() == "--"]
     assert [line.get_xdata()[0] for line in dashed] == [0.8, 0.9]

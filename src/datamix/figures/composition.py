@@ -45,15 +45,27 @@ def shares_label(mixture: str, profile: Profile) -> str:
     )
 
 
-def value_maps(table: pd.DataFrame, profile: Profile, *, titles: dict[str, str]) -> Figure:
+WORTH = {
+    "shapley": "Shapley value: its part of the R² of all sets together",
+    "alone": "Alone: R² of a model trained on this set only",
+    "left_out": "Left out: what is lost without it",
+}
+"""Quantity → title of its map."""
+
+MEASURES = {
+    "r2": ("ceiling", "Median R² of whole cells, predicted from themselves"),
+    "r2_held_out": ("reliability", "Median R² of one half of the molecules, predicted from the other"),
+}
+"""Measure of the cells → its ceiling, and what its axis says."""
+
+
+def value_maps(table: pd.DataFrame, profile: Profile) -> Figure:
     """Draw what each block is worth on each evaluation set, a map a quantity, with its interval below each value.
 
     Parameters
     ----------
     table
-        A row a (quantity, block, evaluation): `value`, `low_all`, `high_all`.
-    titles
-        Quantity → title, in order.
+        A row a (quantity, block, evaluation): `value`, `low_all`, `high_all`; quantities of `WORTH`.
 
     Returns
     -------
@@ -61,6 +73,7 @@ def value_maps(table: pd.DataFrame, profile: Profile, *, titles: dict[str, str])
     quantity, so that blocks are compared within a set.
     """
     blocks, sets = table["block"].unique(), table["evaluation"].unique()
+    titles = {quantity: title for quantity, title in WORTH.items() if (table["quantity"] == quantity).any()}
     height = 14 + (9 + 7.5 * len(blocks)) * len(titles)
     fig, axes = style.figure(width=style.WIDE, height=height, nrows=len(titles), squeeze=False)
     for ax, (quantity, title) in zip(axes[:, 0], titles.items(), strict=True):
@@ -286,20 +299,21 @@ def rank_agreement(table: pd.DataFrame, profile: Profile) -> Figure:
     return fig
 
 
-def yardsticks(table: pd.DataFrame, profile: Profile, *, measure: str, ceiling: str, label: str) -> Figure:
+def yardsticks(table: pd.DataFrame, profile: Profile, *, measure: str) -> Figure:
     """Draw every kind of model on every mixture, a panel an evaluation set, and the ceiling as a line.
 
     Parameters
     ----------
     table
-        A row a (evaluation, mixture, model): `mixture_label`, and the columns named by `measure` and `ceiling`.
-    measure, ceiling, label
-        The columns to draw, and what the axis says.
+        A row a (evaluation, mixture, model): `mixture_label`, and the columns of the measure and its ceiling.
+    measure
+        One of `MEASURES`.
 
     Returns
     -------
     The figure, 183 mm wide.
     """
+    ceiling, label = MEASURES[measure]
     sets, names = table["evaluation"].unique(), table["mixture_label"].unique()
     fig, axes = style.figure(
         width=style.WIDE, height=22 + 4.2 * len(names), ncols=len(sets), sharey=True, squeeze=False

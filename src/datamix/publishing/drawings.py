@@ -1,7 +1,6 @@
 """Which function draws which panel of the book from its table, so that a reader can draw it again."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -89,19 +88,10 @@ def _additions(table: pd.DataFrame, profile: Profile) -> Figure:
     return geneformer.additions(table, profile, asked="tf_atlas" if "tf_atlas" in added else added[-1])
 
 
-def _values(table: pd.DataFrame, profile: Profile) -> Figure:
-    return composition.value_maps(table, profile, titles=VALUE_TITLES)
+def _yardsticks(measure: str) -> Draw:
+    return lambda table, profile: composition.yardsticks(table, profile, measure=measure)
 
 
-def _yardsticks(**names: Any) -> Draw:
-    return lambda table, profile: composition.yardsticks(table, profile, **names)
-
-
-VALUE_TITLES = {
-    "shapley": "Shapley value: its part of the R² of all sets together",
-    "alone": "Alone: R² of a model trained on this set only",
-    "left_out": "Left out: what is lost without it",
-}
 DRAWINGS: dict[str, Draw] = {
     "1a": framework.tree,
     "1b": _of_table(framework.ldvae),
@@ -120,10 +110,11 @@ DRAWINGS: dict[str, Draw] = {
     "5a": _of_table(claims.claims),
     "5b": claims.distance,
     "6b": latent_spaces.what_is_added,
-    "7a": _values,
+    "7a": composition.value_maps,
     "7b": composition.interactions,
     "7c": composition.predicted_and_found,
     "7d": composition.recommended,
+    "7e": composition.rank_agreement,
     "8a": composition.dose_curves,
     "8b": _of_table(composition.published_doses),
     "S1a": _of_table(datasets.cells_kept),
@@ -147,11 +138,7 @@ DRAWINGS: dict[str, Draw] = {
     "S8b": _of_table(speed.ten_models),
     "S8c": _of_table(speed.scoring_cost),
     "S8d": _of_table(speed.held_out_bounds),
-    "S9a": _yardsticks(measure="r2", ceiling="ceiling", label="Median R² of whole cells, predicted from themselves"),
-    "S9b": _yardsticks(
-        measure="r2_held_out",
-        ceiling="reliability",
-        label="Median R² of one half of the molecules, predicted from the other",
-    ),
+    "S9a": _yardsticks("r2"),
+    "S9b": _yardsticks("r2_held_out"),
 }
 """Panel → what draws it from its table and profile. A test draws each again and holds it against the saved one."""

@@ -147,3 +147,18 @@ def test_words_that_it_does_not_take_are_no_fault_of_the_program():
     found = run("data", "check", "--profil", "tiny")
     assert found.exit_code == 2
     assert "went wrong" not in found.stderr
+
+
+def test_results_that_are_not_of_this_code_are_not_recorded(project, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "datamix.publishing.work.count_jobs",
+        lambda root, profile, *, finished: asked.append((root, profile, finished)) or {"train": 2, "notebook": 1},
+    )
+    found = run("record", "--profile", "tiny")
+    assert found.exit_code != 0
+    assert asked == [(project, "tiny", False)]
+    said = f"{found.stderr}{found.exception}"
+    assert "still to run 2 of train, 1 of notebook" in said
+    assert "make record PROFILE=tiny" in said
+    assert not (project / "recorded" / "tiny").exists()

@@ -316,7 +316,13 @@ def record(profile: ProfileName = "mini") -> None:
     """Keep the small tables of a profile's results in recorded/, for the books of other profiles."""
     from datamix.project.profile import project_root
     from datamix.publishing.recorded import write_record
+    from datamix.publishing.work import count_jobs
 
+    left = count_jobs(project_root(), profile, finished=False)
+    if left:
+        jobs = ", ".join(f"{n} of {rule}" for rule, n in left.items())
+        msg = f"The results of profile {profile} are not those of this code and these settings: still to run {jobs}."
+        raise DatamixError(msg, fix=f"make record PROFILE={profile}")
     typer.echo(f"{write_record(profile).relative_to(project_root())}")
 
 

@@ -58,13 +58,15 @@ class Work:
     """Bytes that it leaves behind."""
 
 
-def count_jobs(root: Path, profile: str) -> dict[str, int]:
-    """Ask Snakemake how many jobs of each rule a whole run has, finished or not.
+def count_jobs(root: Path, profile: str, *, finished: bool = True) -> dict[str, int]:
+    """Ask Snakemake how many jobs of each rule a whole run has.
 
     Parameters
     ----------
     root, profile
         The project's folder, and the profile's name.
+    finished
+        Count those, too, whose results are there and of this code.
 
     Raises
     ------
@@ -72,8 +74,8 @@ def count_jobs(root: Path, profile: str) -> dict[str, int]:
         If Snakemake cannot say, with what it says instead.
     """
     target = f"results/{profile}/site/index.html"
-    command = [sys.executable, "-m", "snakemake", "-n", "--forceall", "--nolock", "--rerun-incomplete",
-               "--quiet", "rules", "--config", f"profile={profile}", "--", target]  # fmt: skip
+    command = [sys.executable, "-m", "snakemake", "-n", *(["--forceall"] if finished else []), "--nolock",
+               "--rerun-incomplete", "--quiet", "rules", "--config", f"profile={profile}", "--", target]  # fmt: skip
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())

@@ -20,7 +20,7 @@ from datamix.project.manifest import read_manifest
 from datamix.project.profile import read_profile
 from datamix.publishing.docstrings import describe
 from datamix.publishing.outputs import panels_made
-from datamix.publishing.pages import asked, datasets_table, figure_html, mathml, missing_list, read_panel
+from datamix.publishing.pages import asked, datasets_table, figure_html, front_maps, mathml, missing_list, read_panel
 from datamix.publishing.site import list_notebooks
 from datamix.publishing.values import Values
 
@@ -98,11 +98,12 @@ _FROM_PROFILE = {
     "datasets": datasets_table,
     "missing": lambda profile, _: missing_list(profile),
     "asked": lambda profile, _: asked(profile),
+    "front_maps": lambda profile, _: front_maps(profile),
 }
 
 
 class FromProfile(SphinxDirective):
-    """Show what the profile and the manifest say: `datasets`, `missing`, `asked` of one's own cells."""
+    """Show what the profile and the manifest say: `datasets`, `missing`, `asked` of one's own cells, `front_maps`."""
 
     def run(self) -> list[nodes.Node]:
         """Parse the Markdown made from them."""

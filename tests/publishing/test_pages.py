@@ -8,7 +8,7 @@ from datamix.project.dataset import Citation, Dataset, File
 from datamix.project.errors import DatamixError
 from datamix.project.manifest import Manifest, read_manifest
 from datamix.project.profile import Composition
-from datamix.publishing.pages import asked, datasets_table, figure_html, mathml, missing_list, read_panel
+from datamix.publishing.pages import asked, datasets_table, figure_html, front_maps, mathml, missing_list, read_panel
 from datamix.publishing.panels import save_panel
 
 MATHML = "{http://www.w3.org/1998/Math/MathML}"
@@ -160,6 +160,14 @@ def test_missing_parts_are_listed(run):
     assert missing_list(run.profile) == ["Nothing: every part of the paper has a counterpart in this profile."]
     lacking = run.profile.model_copy(update={"missing": {"tf_atlas": "No atlas is small enough."}})
     assert missing_list(lacking) == ["* **tf atlas**: No atlas is small enough."]
+
+
+def test_on_the_first_page_real_cells_come_before_simulated_ones(run):
+    simulated = front_maps(run.profile.model_copy(update={"simulated": True}))
+    assert [line for line in simulated if "panel" in line] == ["```{panel} 6a", "```{panel} 2a"]
+    real = front_maps(run.profile.model_copy(update={"simulated": False}))
+    assert [line for line in real if "panel" in line] == ["```{panel} 2a"]
+    assert not any("simulated" in line for line in real)
 
 
 def test_the_first_page_says_what_was_asked_of_ones_own_cells(run):

@@ -232,6 +232,24 @@ def asked(profile: Profile) -> list[str]:
     ]
 
 
+def front_maps(profile: Profile) -> list[str]:
+    """Show, as Markdown lines, the maps of the first page: before a simulated one, as its control, that of real cells."""
+    own = ["```{panel} 2a", "```"]
+    if not profile.simulated:
+        return ["What stands beside the map in grey says how good its numbers are.", "", *own]
+    return [
+        "What stands beside a map in grey says how good its numbers are.",
+        "",
+        "```{panel} 6a",
+        "```",
+        "",
+        "**The control.** The cells of this run are simulated. What each set holds was put there, so that it shows "
+        "whether what is there is found, and no more.",
+        "",
+        *own,
+    ]
+
+
 def _has_figure_7(profile: Profile) -> bool:
     """Tell whether a profile has the mixtures by shares that Figure 7 needs; its header says so, too."""
     return FrontMatter(needs=Needs(composition=True)).unmet(profile) is None

@@ -233,7 +233,7 @@ def asked(profile: Profile) -> list[str]:
 
 
 def front_maps(profile: Profile) -> list[str]:
-    """Show, as Markdown lines, the maps of the first page: before a simulated one, as its control, that of real cells."""
+    """Show, as Markdown lines, the maps of the first page: real cells before simulated ones, their control."""
     own = ["```{panel} 2a", "```"]
     if not profile.simulated:
         return ["What stands beside the map in grey says how good its numbers are.", "", *own]

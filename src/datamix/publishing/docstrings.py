@@ -31,7 +31,7 @@ def describe(name: str) -> list[str]:
         raise DatamixError(msg, fix="name it module:definition") from error
     if not inspect.isclass(found):
         return _entry(f"{module}.{path}", found)
-    lines = [f"**{path}**", "", *_body(found)]
+    lines = [f"**{path}**", "", *_body(found), ""]
     for member, content in vars(found).items():
         if not member.startswith("_") and (callable(content) or isinstance(content, property | classmethod)):
             lines += _entry(f".{member}", content)

@@ -93,7 +93,7 @@ save_panel(
     "6a",
     data=heat,
     alt=f"Heat map of the median R² of {heat['mixture_label'].nunique()} mixtures of real cells on {heat['evaluation_label'].nunique()} evaluation sets.",
-    caption="**Reconstruction R² on real cells** (profile `mini`, recorded), drawn as [Figure 2a](fig2): median over cells, averaged over seeds; colour: log2 fold change against the baseline.",
+    caption="**Reconstruction R² on real cells** (profile `mini`, recorded), drawn as Figure 2a: median over cells, averaged over seeds; colour: log2 fold change against the baseline.",
     results=results,
     made=kept.described,
 )

@@ -18,10 +18,10 @@
 #
 # Which data should I add?
 # The paper adds one set at a time, at twice the cells and twice the steps of its baseline.
-# Here every mixture has the same {val}`fig7.cells:,d` cells and the same number of steps, and what differs is the shares of {val}`fig7.blocks` sets: the corpus of the {val}`fig7.baseline` Baseline, and the added ones.
+# Here every mixture has the same number of cells and of steps, and what differs is the shares of the sets: the corpus of the baseline, and the added ones.
 # This figure is ours, and the paper has no numbers to hold it against.
 #
-# **Input:** per-cell scores of {val}`fig7.mixtures` mixtures, {val}`fig7.seeds` seeds each (`composition/scores.parquet`); for ranks, also those of the mixtures of [Figure 2](fig2) under simple models (`scores/yardsticks/`) and, where the profile trains it, Geneformer.
+# **Input:** per-cell scores of mixtures by shares (`composition/scores.parquet`); for ranks, also those of the mixtures of [Figure 2](fig2) under simple models (`scores/yardsticks/`) and, where the profile trains it, Geneformer.
 # **Output:** panels 7a–7e, and the values that the text quotes.
 
 # %% tags=["parameters"]
@@ -58,7 +58,8 @@ def label(evaluation):
 # %% [markdown]
 # ## Every set, in the company of all others
 #
-# All {val}`fig7.coalitions` combinations of the sets are trained on, in equal shares.
+# The {val}`fig7.blocks` sets, the corpus of the {val}`fig7.baseline` Baseline among them, are mixed in {val}`fig7.mixtures` ways, of {val}`fig7.cells:,d` cells and with {val}`fig7.seeds` seeds each.
+# All {val}`fig7.coalitions` combinations of the sets, in equal shares, are among them.
 # The **Shapley value** of a set is what it adds to a combination that lacks it, averaged over all of them ([Shapley 1953](https://doi.org/10.1515/9781400881970-018)).
 # The values of all sets add up to the median R² of the model that is trained on all.
 # No training at all counts as 0, so that a part of each value is what any cells bring: sets are told apart by the differences.

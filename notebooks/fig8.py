@@ -17,8 +17,7 @@
 # # Figure 8: how much of it
 #
 # How many cells of a set does it take?
-# Cells of the {val}`fig8.baseline` corpus are replaced by as many of {val}`fig8.sets`, so that all mixtures have {val}`fig8.cells:,d` cells: a curve shows the exchange, not more data.
-# {val}`fig8.chosen`
+# Cells of the baseline's corpus are replaced by as many of an added set, so that all mixtures have the same number of cells: a curve shows the exchange, not more data.
 # This figure is ours.
 #
 # **Input:** per-cell scores of mixtures by shares (`composition/scores.parquet`).
@@ -111,6 +110,8 @@ matched = (
 record("fig8.thinned", matched.replace(" -", " −").replace("(-", "(−"), unit="", results=results)
 
 # %% [markdown]
+# Of {val}`fig8.cells:,d` cells of {val}`fig8.baseline`, some are replaced by cells of {val}`fig8.sets`.
+# {val}`fig8.chosen`
 # At the largest dose, {val}`fig8.largest` cells, R² is higher than without, beyond the 95 % interval, in {val}`fig8.gained` of {val}`fig8.pairs` pairs of a set and an evaluation set, and lower in {val}`fig8.lost`.
 # {val}`fig8.halves`
 # Half of a gain is read off straight lines between doses, and is no more exact than these are dense.

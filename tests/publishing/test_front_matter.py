@@ -130,3 +130,10 @@ def test_a_page_about_additions_is_left_out_where_nothing_is_added(layout):
     assert front.unmet(layout.profile) == "it adds no set"
     added = {"gut": Added(label="Gut", datasets=("gut",))}
     assert front.unmet(layout.profile.model_copy(update={"added": added})) is None
+
+
+@pytest.mark.parametrize("path", sorted((project_root() / "notebooks").glob("*.py")), ids=lambda path: path.stem)
+def test_what_a_page_says_first_quotes_no_value_that_a_profile_may_lack(path):
+    """A page of a profile that lacks what it needs shows its first cell, and no notebook has run behind it."""
+    first = path.read_text(encoding="utf-8").split('# %% tags=["parameters"]')[0]
+    assert "needs:" not in first or "{val}" not in first

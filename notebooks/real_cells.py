@@ -62,6 +62,20 @@ for claim in (*CLAIMS, *OUR_CLAIMS):
 mini = read_profile("mini", results.root)
 kept = read_record(results.root, "mini")
 values = kept.values
+worth = kept.table_if_kept("panels/fig7a")
+if worth is not None:
+    of = worth[worth["quantity"] == "shapley"]
+    sets = {
+        name: list(part.sort_values("value", ascending=False).itertuples())
+        for name, part in of.groupby("evaluation", sort=False)
+    }
+    apart = [
+        f"{composition.block_label(best.block, mini)} for {mini.evaluations[name].label}"
+        for name, (best, *others) in sets.items()
+        if all(best.low_all > other.high_all for other in others)
+    ]
+    first = f"one set is worth more than all others, beyond the intervals, on {len(apart)} of {len(sets)} evaluation sets: {', '.join(apart)}."
+    record("real.worth.first", first, unit="", results=results)
 
 # %% tags=["remove-cell"]
 record("real.commit", short_commit(kept.provenance["commit"]), unit="", results=results)
@@ -144,7 +158,6 @@ Markdown(NOT_RECORDED) if yardsticks is None else beside(yardsticks)
 # Mixtures of as many cells each, in other shares of the sets, as in [Figure 7](fig7): the Shapley value of each set on each evaluation set, its part of the R² of all sets together, with simultaneous 95 % intervals.
 
 # %% tags=["hide-input"]
-worth = kept.table_if_kept("panels/fig7a")
 
 
 def values_of_sets(table):

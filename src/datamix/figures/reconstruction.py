@@ -20,6 +20,9 @@ from datamix.project.profile import Profile
 YARDSTICKS = {"simple_mean": "Mean profile", "simple_pca": "PCA", "ceiling": "Ceiling"}
 """Columns of the strip beside the heat map, and their labels."""
 
+MOST_FLAT = 15
+"""Columns whose names stand side by side on a figure of full width; of more, they stand upright."""
+
 
 def heat_map(table: pd.DataFrame) -> Figure:
     """Draw Figure 2A: evaluation sets × mixtures, the median R² printed, log2 fold change as colour.
@@ -39,9 +42,11 @@ def heat_map(table: pd.DataFrame) -> Figure:
     widths = [table.loc[table["group"] == g, "mixture_label"].nunique() for g in present]
     rows = table["evaluation_label"].nunique()
     has_strip = set(YARDSTICKS) <= set(table)
+    # Names of more columns would run into each other.
+    flat = sum(widths) + len(YARDSTICKS) * has_strip <= MOST_FLAT
     fig, axes = style.figure(
         width=style.WIDE,
-        height=20 + 8 * rows,
+        height=20 + 8 * rows + (0 if flat else 12),
         ncols=len(present) + has_strip,
         width_ratios=widths + [len(YARDSTICKS)] * has_strip,
         squeeze=False,
@@ -62,14 +67,14 @@ def heat_map(table: pd.DataFrame) -> Figure:
             dark = abs(np.nan_to_num(change.to_numpy()[i, j])) > 0.65 * limit
             ax.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", color="white" if dark else "black")
         ax.set(xlabel="", ylabel="", title=GROUPS[group])
-        ax.set_xticks(ax.get_xticks(), [fill(t.get_text(), 9) for t in ax.get_xticklabels()], rotation=0)
+        _name_columns(ax, [t.get_text() for t in ax.get_xticklabels()], flat=flat)
         ax.tick_params(length=0)
         if ax is axes[0, 0]:
             ax.set_yticks(ax.get_yticks(), [t.get_text() for t in ax.get_yticklabels()], rotation=0)
         else:
             ax.set_yticks([])
     if has_strip:
-        _strip(axes[0, -1], table[table["group"] == "baseline"])
+        _strip(axes[0, -1], table[table["group"] == "baseline"], flat=flat)
     colours = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), style.DIVERGING)
     bar = fig.colorbar(colours, ax=axes[0].tolist(), fraction=0.025, pad=0.01, aspect=14)
     bar.set_label("log$_2$ fold change of R²\nagainst the baseline")
@@ -78,13 +83,17 @@ def heat_map(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def _strip(ax: Axes, baseline: pd.DataFrame) -> None:
+def _name_columns(ax: Axes, names: list[str], *, flat: bool) -> None:
+    ax.set_xticks(ax.get_xticks(), [fill(name, 9) if flat else name for name in names], rotation=0 if flat else 90)
+
+
+def _strip(ax: Axes, baseline: pd.DataFrame, *, flat: bool) -> None:
     values = baseline.drop_duplicates("evaluation_label")[list(YARDSTICKS)]
     sns.heatmap(values * 0, cmap=ListedColormap(["#F0F0F0"]), cbar=False, linewidths=0.8, ax=ax)
     for (i, j), value in np.ndenumerate(values.to_numpy()):
         ax.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center")
     ax.set(xlabel="", ylabel="", title="Yardsticks")
-    ax.set_xticks(ax.get_xticks(), [fill(label, 8) for label in YARDSTICKS.values()], rotation=0)
+    _name_columns(ax, list(YARDSTICKS.values()), flat=flat)
     ax.set_yticks([])
     ax.tick_params(length=0)
 

@@ -51,6 +51,7 @@ for name, key, what in (
 ):  # fmt: skip
     said = quote_record(results.root, "mini", key, otherwise=lacks.format(what))
     record(f"real.{name}", said, unit="", results=results)
+record("real.worth.first", f"what each set is worth is {NOT_RECORDED}.", unit="", results=results)
 for claim in (*CLAIMS, *OUR_CLAIMS):
     for part in ("verdict", "text"):
         record(
@@ -74,7 +75,7 @@ if worth is not None:
         for name, (best, *others) in sets.items()
         if all(best.low_all > other.high_all for other in others)
     ]
-    first = f"one set is worth more than all others, beyond the intervals, on {len(apart)} of {len(sets)} evaluation sets: {', '.join(apart)}."
+    first = f"one set is worth more than all others, beyond the intervals, on {len(apart)} of {len(sets)} evaluation sets{': ' if apart else ''}{', '.join(apart)}."
     record("real.worth.first", first, unit="", results=results)
 
 # %% tags=["remove-cell"]

@@ -72,7 +72,7 @@ record("fig8.cells", settings.cells, unit="cells", results=results)
 how = (
     "The profile names these sets."
     if settings.dosed is not None
-    else "These are the added sets of the largest Shapley value on cells out of distribution and on cancer ([Figure 7](fig7)); "
+    else "These are the added sets of the largest Shapley value on cells out of distribution and on cancer (Figure 7); "
     "they were chosen on the same evaluation sets, so their curves may promise a little too much."
 )
 record("fig8.chosen", how, unit="", results=results)

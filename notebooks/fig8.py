@@ -98,12 +98,20 @@ words = [
     f"the difference is {row.lost:.3f} ({row.lost_low:.3f} to {row.lost_high:.3f})."
     for row in gains.itertuples()
 ]
+lower = thinned[thinned["lost_low"] > 0]
+costs = [
+    f"{composition.block_label(row.block, results.profile)} on {evaluation_label(row.evaluation, profile=results.profile)}, "
+    f"by {row.lost:.3f} ({row.lost_low:.3f} to {row.lost_high:.3f})"
+    for row in lower.itertuples()
+]
 depth = read_depth(thinned["mixture"].iloc[0]) if len(thinned) else None
 matched = (
     f"So the largest dose is given once more, every cell with more than {depth:,} counts in the shared genes, the median of "
     f"{baseline}, thinned to as many in expectation; cells with fewer stay whole. "
     f"Of {len(gains)} gains of whole cells, {survive} stay beyond the interval, and {len(smaller)} are smaller than with whole cells "
-    f"beyond theirs. {' '.join(words)}"
+    f"beyond theirs. {' '.join(words)} "
+    f"Whether it gained or not, the mixture with thinned cells has the lower R² beyond the interval in {len(lower)} of {len(thinned)} pairs"
+    f"{': ' if len(lower) else ''}{'; '.join(costs)}."
     if depth
     else "This profile does not ask whether a gain survives where its cells are thinned (`composition.depth_matched`)."
 )

@@ -5,7 +5,7 @@ import yaml
 
 from datamix.project.errors import DatamixError
 from datamix.project.manifest import read_manifest
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 from datamix.sources.registry import READERS, reader, reader_code
 
 PROJECT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def test_unknown_dataset_names_near_ones():
         ({"files": [{"name": "a", "url": "u", "bytes": "many"}]}, r"files\.0\.bytes': .*integer, found 'many'"),
         ({"files": [{"name": "a", "url": "u", "sha256": "12ab"}]}, r"files\.0\.sha256': .*found '12ab'"),
         ({"files": [{"name": "../a", "url": "u"}]}, r"files\.0\.name': .*found '\.\./a'"),
-        ({"files": [{"name": "..", "url": "u"}]}, r"'\.\.' is not a file name"),
+        ({"files": [{"name": "..", "url": "u"}]}, r"'\.\.' is no file name"),
         ({"files": [{"name": "a"}]}, r"file 'a' has neither path nor url nor steps"),
         ({"files": [{"name": "a", "url": "u"}, {"name": "a", "url": "v"}]}, "two files have the same name"),
         ({"files": []}, "a dataset that is not simulated needs files"),

@@ -2,7 +2,7 @@ import pytest
 
 from datamix.project.errors import DatamixError
 from datamix.project.files import replacing
-from datamix.project.profile import project_root, read_profile
+from datamix.project.profile_files import project_root, read_profile
 
 
 @pytest.fixture

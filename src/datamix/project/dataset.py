@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from datamix.project.settings import ForReaders, Settings
 
+LONGEST_NAME = 200
+"""Bytes of a file's name: file systems take 255, and endings come after it."""
 T = TypeVar("T")
 Aside = Annotated[T, ForReaders()]
 """What the workflow, people and the book are told of a dataset; its corpus is the same whatever stands there."""
@@ -41,9 +43,16 @@ class File(Settings):
 
     @model_validator(mode="after")
     def _can_be_had(self) -> "File":
-        if self.name in {".", ".."}:
-            msg = f"{self.name!r} is not a file name"
+        if self.name.startswith(".") or len(self.name.encode()) > LONGEST_NAME or not self.name.isprintable():
+            msg = (
+                f"{self.name[:40]!r} is no file name that is taken here: no dot in front, only what can be printed, "
+                f"{LONGEST_NAME} bytes at most"
+            )
             raise ValueError(msg)
+        for where in (self.path, self.url):
+            if where is not None and (not where.isprintable() or not where.strip()):
+                msg = f"{where!r} is neither a path nor an address"
+                raise ValueError(msg)
         if self.path is None and self.url is None and self.steps is None:
             msg = f"file {self.name!r} has neither path nor url nor steps"
             raise ValueError(msg)

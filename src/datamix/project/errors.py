@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+TRACEBACK = "DATAMIX_TRACEBACK"
+"""The environment variable that shows where an error that nobody foresaw happened; for developers, and for reports."""
+
 
 class DatamixError(Exception):
     """A problem the user can mend; shown without a traceback, with a non-zero exit.

@@ -4,7 +4,9 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,8 @@ from typing import Any
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`, moved over it when the block ends well and removed when it does not.
+
+    What a process of this machine left there when it was killed is removed first.
 
     Parameters
     ----------
@@ -25,21 +29,51 @@ def replacing(path: Path) -> Iterator[Path]:
     A path that does not exist yet, in the same folder, with the same suffix.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    _remove_left(path)
+    mine = f"{_machine()}-{os.getpid()}"
+    beside = path.with_name(f".{path.stem}.{mine}{path.suffix}")
     try:
         yield beside
         if path.is_dir():
-            old = path.with_name(f".{path.name}.{os.getpid()}.old")
+            old = path.with_name(f".{path.name}.{mine}.old")
             path.rename(old)
             beside.rename(path)
             shutil.rmtree(old)
         else:
             beside.replace(path)
     finally:
-        if beside.is_dir():
-            shutil.rmtree(beside)
-        else:
-            beside.unlink(missing_ok=True)
+        _remove(beside)
+
+
+def _remove_left(path: Path) -> None:
+    """Remove what was written beside a file by processes of this machine that have ended since."""
+    ours = re.compile(rf"\.{re.escape(path.stem)}\.(?:.*\.)?{_machine()}-(\d+)(\..*)?", re.DOTALL)
+    for other in path.parent.iterdir():
+        found = ours.fullmatch(other.name)
+        if found and not _is_alive(int(found[1])):
+            _remove(other)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _machine() -> str:
+    """Tell this machine from others that may share its disk: they cannot say which processes run on each other."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def is_read_only(error: OSError) -> bool:

@@ -31,8 +31,7 @@ DECIDES_NOTHING = (
     "datamix.project.settings",
     "datamix.project.manifest",
     "datamix.project.dataset",
-    "datamix.project.profile:read_profile",
-    "datamix.project.profile:project_root",
+    "datamix.project.profile_files",
     "datamix.corpora.inventory",
     "datamix.corpora.fetch",
     # A corpus names its own reader among its entries: see `datamix.corpora.prepare.code_of`.
@@ -49,8 +48,8 @@ def fingerprint(*entries: str | Path, without: Iterable[str] = (), package: Path
     Parameters
     ----------
     entries
-        `datamix.ldvae.grid:train_baseline`, a definition; `datamix.publishing.site`, a whole module; or the path of a
-        script, such as a notebook.
+        `datamix.ldvae.grid:train_baseline`, a definition; `datamix.publishing.website.site`, a whole module; or the
+        path of a script, such as a notebook.
     without
         Modules, packages and definitions that are not followed, beside `DECIDES_NOTHING`.
     package

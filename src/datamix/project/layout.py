@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from datamix.project.profile import Profile, project_root, read_profile
+from datamix.project.profile import Profile
+from datamix.project.profile_files import project_root, read_profile
 
 
 @dataclass(frozen=True)

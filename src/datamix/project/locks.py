@@ -77,6 +77,17 @@ def hold_for_run(lock: Path, *, profile: str) -> None:
     _HELD.append(file)
 
 
+def is_free(lock: Path) -> bool:
+    """Whether no process holds a lock at this moment."""
+    if not lock.is_file():
+        return True
+    file = _open(lock)
+    if file is None:
+        return True
+    with file:
+        return _take(file)
+
+
 def _open(lock: Path) -> TextIO | None:
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)

@@ -8,9 +8,10 @@ from pydantic import ValidationError, model_validator
 
 from datamix.project.dataset import Dataset
 from datamix.project.errors import DatamixError
-from datamix.project.profile import Profile, project_root
+from datamix.project.profile import Profile
+from datamix.project.profile_files import project_root
 from datamix.project.settings import Settings, require_plain_name
-from datamix.project.yaml import read_yaml
+from datamix.project.yaml import describe, read_yaml
 
 MANIFEST = "data_manifest.yaml"
 """Its file in the project's folder."""
@@ -28,7 +29,19 @@ class Manifest(Settings):
             if dataset.gene_table is not None and dataset.gene_table not in self.datasets:
                 msg = f"dataset {name!r} names the gene table {dataset.gene_table!r}, which is not a dataset"
                 raise ValueError(msg)
+            if name in self._tables_behind(dataset):
+                table = dataset.gene_table
+                msg = f"{name!r} names the gene table {table!r}, which comes back to it and is no table of genes"
+                raise ValueError(msg)
         return self
+
+    def _tables_behind(self, dataset: Dataset) -> list[str]:
+        """Follow gene tables that name gene tables, to the last one or round once."""
+        found: list[str] = []
+        while (name := dataset.gene_table) in self.datasets and name not in found:
+            found.append(name)
+            dataset = self.datasets[name]
+        return found
 
     def dataset(self, dataset_id: str) -> Dataset:
         """Return the dataset with this id.
@@ -89,5 +102,5 @@ def read_manifest(root: Path | None = None, profile: Profile | None = None) -> M
     try:
         return Manifest(datasets=manifest.datasets | profile.own_datasets)
     except ValidationError as error:
-        msg = f"{config}: {'; '.join(problem['msg'] for problem in error.errors())}."
+        msg = f"{config}: {describe(error)}."
         raise DatamixError(msg, fix=f"edit `datasets` in {config}") from error

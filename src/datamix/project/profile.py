@@ -1,7 +1,5 @@
 """A profile: one YAML file that says which data, mixtures, seeds, training and evaluation a run of the book uses."""
 
-import os
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -10,7 +8,6 @@ from datamix.project.dataset import Dataset
 from datamix.project.errors import DatamixError
 from datamix.project.mixture_names import read_name
 from datamix.project.settings import ForReaders, Settings, Words, require_plain_name
-from datamix.project.yaml import read_yaml
 
 Node = Literal["ESC", "HSC", "MPP", "CMP", "CLP", "MEP", "GMP", "RBC", "Plt", "Gran", "Mono", "DC", "T", "B", "NK"]
 """A cell state of the haematopoietic tree of Figure 1A."""
@@ -18,6 +15,8 @@ Node = Literal["ESC", "HSC", "MPP", "CMP", "CLP", "MEP", "GMP", "RBC", "Plt", "G
 Covers = Annotated[tuple[Node, ...], Field(strict=False), ForReaders()]
 """The states of the tree over which Figure 1A draws a training source."""
 
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1, strict=False)]
+"""One or more seeds, as numpy and torch both take them."""
 
 MOST_BLOCKS = 8
 """Of a composition: 255 coalitions."""
@@ -115,7 +114,7 @@ class Geneformer(Settings):
     added: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
     """The added sets it is asked about: each alone and on top of the baseline, which is always trained, as is the
     control; nothing: all of the profile."""
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)] = (0,)
+    seeds: Seeds = (0,)
     dictionaries: str | None = None
     """The dataset (reader `geneformer_dictionaries`) with tokens and medians; nothing: computed from each mixture."""
     layers: Annotated[int, Field(gt=0)] = 6
@@ -186,7 +185,7 @@ class Composition(Settings):
     """Blocks to give in doses; nothing: the added ones that are worth most on cancer, and out of distribution."""
     depth_matched: bool = False
     """Give the largest dose of each once more, its cells thinned to the median counts of the baseline's."""
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)] = (0, 1)
+    seeds: Seeds = (0, 1)
     max_epochs: Annotated[int, Field(gt=0)] = 250
     """Of every mixture alike; all else that `training` sets holds here, too."""
     batch_size: Annotated[int, Field(gt=1)] = 128
@@ -219,7 +218,7 @@ class Profile(Settings):
     about: Words
     """What this profile shows, and what it cannot show."""
     protocol: Literal["published", "corrected"] = "corrected"
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)] = (0, 1)
+    seeds: Seeds = (0, 1)
     cells: Annotated[int, Field(gt=0)] | Literal["all"]
     """Cells in a training block (the paper: 101,879); `all` takes what there is."""
     most_variable_genes: Annotated[int, Field(gt=0)] | None = None
@@ -348,49 +347,3 @@ class Profile(Settings):
     def datasets(self) -> tuple[str, ...]:
         """Ids of all datasets whose cells are used, training first."""
         return tuple(dict.fromkeys((*self.training_datasets, *(e.dataset for e in self.evaluations.values()))))
-
-
-def project_root() -> Path:
-    """Return the folder that holds `data_manifest.yaml`.
-
-    It is `DATAMIX_ROOT` where that is set, otherwise the first folder with a manifest from here upwards.
-
-    Raises
-    ------
-    DatamixError
-        If there is none.
-    """
-    named = os.environ.get("DATAMIX_ROOT")
-    folders = [Path(named)] if named else [Path.cwd(), *Path.cwd().parents]
-    for folder in folders:
-        if (folder / "data_manifest.yaml").is_file():
-            return folder.resolve()
-    msg = f"No data_manifest.yaml in {folders[0]}" + ("." if named else " or above it.")
-    raise DatamixError(msg, fix="run from the project's folder, or set DATAMIX_ROOT to it")
-
-
-def read_profile(name: str, root: Path | None = None) -> Profile:
-    """Read a profile.
-
-    Parameters
-    ----------
-    name
-        `demo`, `mini`, `paper`, or any other file `config/<name>.yaml`; or the path of a YAML file.
-    root
-        The project's folder; found from the current folder upwards when not given.
-
-    Returns
-    -------
-    The validated, frozen profile.
-
-    Raises
-    ------
-    DatamixError
-        If there is no such file, or it is not a valid profile.
-    """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else (root or project_root()) / "config" / f"{name}.yaml"
-    profile = read_yaml(path, Profile)
-    if profile.name != path.stem:
-        msg = f"{path}: 'name' is {profile.name!r}, expected {path.stem!r}, the file's own name."
-        raise DatamixError(msg, fix=f"edit {path}")
-    return profile

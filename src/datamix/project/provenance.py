@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datamix.project.profile import project_root
+from datamix.project.profile_files import project_root
 
 if TYPE_CHECKING:
     import torch

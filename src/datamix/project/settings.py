@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 """What a name in a profile, and a dataset id, may be: they become names of files, and wildcards of the Snakefile."""
 
+LONGEST = 80
+"""Characters of a name: a mixture has two of them, and file systems take 255 bytes."""
+
 
 def require_plain_name(name: str, *, what: str) -> None:
     """Refuse a name that no file or wildcard is called by: accents, spaces, hyphens, a digit in front.
@@ -17,8 +20,11 @@ def require_plain_name(name: str, *, what: str) -> None:
     ValueError
         With the characters that it may have.
     """
-    if re.fullmatch(NAME, name) is None:
-        msg = f"{what} {name!r} must be letters (a to z, A to Z, no accents), digits and underscores, no digit in front"
+    if re.fullmatch(NAME, name) is None or len(name) > LONGEST:
+        msg = (
+            f"{what} {name[:100]!r} must be letters (a to z, A to Z, no accents), digits and underscores, no digit in "
+            f"front, at most {LONGEST} of them"
+        )
         raise ValueError(msg)
 
 
@@ -32,7 +38,7 @@ Words = Annotated[str, ForReaders()]
 class Settings(BaseModel):
     """Entries of a YAML file: no unknown key, no other type, never changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     def content(self) -> dict[str, Any]:
         """Return what decides results, as plain values: all fields but those for readers."""

@@ -7,7 +7,7 @@ from scipy import sparse
 from small_project import GENES, SYMBOLS, cells
 
 from datamix.corpora import corpus
-from datamix.corpora.corpus import n_cells, read_corpus, read_rows
+from datamix.corpora.corpus import n_cells, read_corpus, read_parts, read_rows
 from datamix.corpora.genes import shared_genes
 from datamix.project.errors import DatamixError
 
@@ -34,6 +34,17 @@ def test_read_rows_is_indexing(tmp_path, monkeypatch, rows_at_a_time):
     assert found.dtype == np.float32
     expected = source.to_df().reindex(columns=genes, fill_value=0).iloc[rows]
     np.testing.assert_array_equal(found.toarray(), expected)
+
+
+@pytest.mark.parametrize("rows_at_a_time", [4000, 7])
+def test_parts_are_read_one_below_the_other(tmp_path, monkeypatch, rows_at_a_time):
+    monkeypatch.setattr(corpus, "_ROWS_AT_A_TIME", rows_at_a_time)
+    (one, _), (other, _) = written(tmp_path, "a"), written(tmp_path, "b", seed=1)
+    rows = [np.random.default_rng(0).permutation(30), [4, 4, 11], []]
+    found = read_parts(list(zip((one, other, one), rows, strict=True)), GENES[5::-1])
+    expected = [read_corpus(path).to_df()[GENES[5::-1]].iloc[r] for path, r in ((one, rows[0]), (other, rows[1]))]
+    np.testing.assert_array_equal(found.toarray(), pd.concat(expected))
+    assert found.has_canonical_format
 
 
 def test_a_corpus_that_is_written_anew_is_read_anew(tmp_path):

@@ -2,16 +2,16 @@ import gzip
 import os
 
 import pytest
-from small_project import cells, write_project
+from small_project import cells, write_manifest, write_project
 
 from datamix.corpora import inventory
-from datamix.corpora.fetch import fetch
+from datamix.corpora.fetch import fetch, pin_read
 from datamix.corpora.inventory import file_path, inspect, local_files, pin
 from datamix.corpora.planning import Use, require_files_by_hand, uses
 from datamix.project.errors import DatamixError
 from datamix.project.files import read_json
 from datamix.project.manifest import read_manifest
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 
 
 @pytest.fixture
@@ -92,7 +92,9 @@ def test_data_that_cannot_be_written_are_read_and_their_hashes_kept_elsewhere(pr
         lambda root: write_project(root, {"a": cells()}, files=[{"name": "a.h5ad", "steps": "x"}])
     )
     dataset = read_manifest(root).dataset("a")
-    (found,) = fetch("a", dataset, root=root, say=lambda _: None)
+    fetch("a", dataset, root=root, say=lambda _: None)
+    pin_read("a", dataset, root=root)
+    found = only(root)
     assert found.state == "present"
     assert local_files("a", dataset, root=root)[1] == {"a.h5ad": found.sha256}
     assert sorted(p.name for p in (root / "data").rglob("*")) == ["a", "a.h5ad"]
@@ -130,3 +132,53 @@ def test_files_by_hand(tmp_path):
     with pytest.raises(DatamixError, match=r"tiny needs 1 files .*:\n  - data/a/a\.h5ad: Sign the form\.") as error:
         require_files_by_hand(["a", "b"], manifest, root=root, profile="tiny")
     assert "datamix data check --profile tiny" in error.value.fix
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"a/a.h5ad": 3}', b"\xff\xfe"])
+def test_damaged_hashes_are_found_again_and_damaged_pins_are_said(tmp_path, content):
+    root = write_project(tmp_path, {"a": cells()}, files=[{"name": "a.h5ad", "steps": "copy it"}])
+    pin(only(root), root=root)
+    digest = only(root).sha256
+    (root / "data" / ".hashes.json").write_bytes(content)
+    assert only(root).sha256 == digest
+    (root / "data" / "pins.lock.json").write_bytes(content)
+    if content.startswith(b"{") and len(content) > 1:
+        assert only(root).state == "unpinned"  # an entry that says nothing
+    else:
+        with pytest.raises(DatamixError, match=r"pins\.lock\.json, which says .* is damaged(?s:.*)put it back"):
+            only(root)
+
+
+def test_files_that_changed_places_in_a_folder_are_hashed_again(tmp_path):
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    for later, name in enumerate(("one", "two")):
+        (folder / name).write_text(name)
+        os.utime(folder / name, ns=(10**18, 10**18 + later))
+    entry = {"title": "A", "reader": "h5ad", "access": "own", "files": [{"name": "cells", "path": str(folder)}]}
+    write_manifest(tmp_path, {"a": entry})
+    before = only(tmp_path).sha256
+    (folder / "one").rename(folder / "three")
+    (folder / "two").rename(folder / "one")
+    (folder / "three").rename(folder / "two")
+    assert only(tmp_path).sha256 != before
+
+
+@pytest.mark.parametrize("change", ["emptied", "as long", "gone"])
+def test_a_file_of_an_archive_that_was_changed_is_noticed(tmp_path, change):
+    root = write_project(tmp_path, {"a": cells()}, files=[{"name": "b.gz", "steps": "x", "unpack": True}])
+    (root / "data" / "a" / "b.gz").write_bytes(gzip.compress(b"content"))
+    dataset = read_manifest(root).dataset("a")
+    fetch("a", dataset, root=root, say=str)
+    unpacked = root / "data" / "a" / "b"
+    os.utime(unpacked)  # a fresh time alone is no change
+    assert inventory.is_unpacked(inventory.inspect("a", dataset, root=root)[0])
+    {
+        "emptied": lambda: unpacked.write_bytes(b""),
+        "as long": lambda: unpacked.write_bytes(b"CONTENT"),
+        "gone": unpacked.unlink,
+    }[change]()
+    with pytest.raises(DatamixError, match=r"b is not what it holds(?s:.*)datamix data fetch a"):
+        local_files("a", dataset, root=root)
+    fetch("a", dataset, root=root, say=str)
+    assert unpacked.read_bytes() == b"content"

@@ -13,7 +13,7 @@ from datamix.corpora.leakage import NO_DONOR, compare, require_no_leak
 from datamix.corpora.mixtures import Part
 from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 
 
 def write(root, corpora, *, sources, protocol="corrected", evaluation=None):

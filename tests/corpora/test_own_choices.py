@@ -11,6 +11,6 @@ def test_the_page_says_the_numbers_that_are_chosen():
     assert f"More than {QC().min_counts:,g} counts and less than a tenth of them mitochondrial" in PAGE
     assert QC().max_mito == 0.1
     assert f"the smallest added set, {LARGEST_BLOCK:,} at most" in PAGE
-    assert f"An added set of fewer than {LEAST_BLOCK:,} cells is taken whole" in PAGE
+    assert f"An added set of fewer than {LEAST_BLOCK:,} cells does not bound it" in PAGE
     assert f"an added set have {own_shares.LEAST} cells or more" in PAGE
     assert f"as many cells as the smallest of them has, {own_shares.LARGEST:,} at most" in PAGE

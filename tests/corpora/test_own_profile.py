@@ -2,55 +2,23 @@
 
 import anndata as ad
 import numpy as np
-import pandas as pd
 import pytest
-import yaml
-from foreign_cells import GENES, IDS, TABLE, made_up, write_mex
+from foreign_cells import GENES, IDS, made_up, write_mex
+from own_project import DONORS, new, own_project, write
 from scipy import sparse
 
 from datamix.corpora import own_choices, own_shares
 from datamix.corpora.inventory import local_files
-from datamix.corpora.own_profile import new_profile
 from datamix.corpora.prepare import prepare
 from datamix.corpora.shares import dose_mixtures, first_round
 from datamix.project.errors import DatamixError
 from datamix.project.manifest import read_manifest
-from datamix.project.profile import read_profile
-
-DONORS = ["d1", "d2", "d3", "d4", "d5"]
+from datamix.project.profile_files import read_profile
 
 
 @pytest.fixture
 def root(tmp_path):
-    """A project with a gene table, and no gene sets."""
-    table = tmp_path / "data" / "genes_ensembl" / "genes.csv"
-    table.parent.mkdir(parents=True)
-    TABLE.to_csv(table, index=False)
-    entry = {
-        "title": "Genes", "reader": "gene_table", "access": "open", "licence": "own", "citation": {"text": "own"},
-        "files": [{"name": "genes.csv", "steps": "put it there"}],
-    }  # fmt: skip
-    (tmp_path / "data_manifest.yaml").write_text(yaml.safe_dump({"datasets": {"genes_ensembl": entry}}))
-    (tmp_path / "own").mkdir()
-    return tmp_path
-
-
-def write(root, name, n=60, *, seed=0, change=None):
-    cells = made_up(n, seed=seed)
-    cells.obs["donor"] = np.resize(DONORS, n)
-    if change:
-        change(cells)
-    path = root / "own" / name
-    cells.write_h5ad(path)
-    return path
-
-
-def new(root, *, name="mine", baseline, add=(), on=(), said=None):
-    path = new_profile(
-        name, baseline=str(baseline), added=[str(a) for a in add], evaluations=[str(o) for o in on], root=root,
-        say=(said if said is not None else []).append,
-    )  # fmt: skip
-    return path, read_profile(name, root)
+    return own_project(tmp_path)
 
 
 def test_the_profile_is_whole_and_its_corpora_are_made(root):
@@ -75,6 +43,15 @@ def test_the_profile_is_whole_and_its_corpora_are_made(root):
     assert text.count("path:") == 4
 
 
+def test_a_file_of_a_long_name_gives_a_set_of_a_short_one(root):
+    long = "GSM5008737_" + "peripheral_blood_of_a_donor_" * 6
+    files = [write(root, f"{long}{part}.h5ad", seed=seed) for seed, part in enumerate(["at_rest", "stimulated"])]
+    _, profile = new(root, baseline=files[0], add=[], on=[files[1]])
+    names = [*profile.baselines, *profile.evaluations, *profile.datasets]
+    assert max(map(len, names)) <= 60
+    assert all(name.startswith("gsm5008737_peripheral") and not name.endswith("_") for name in names)
+
+
 def test_a_profile_is_never_written_over(root):
     files = [write(root, f"{n}.h5ad", seed=n) for n in range(3)]
     path, _ = new(root, baseline=files[0], add=[files[1]], on=[files[2]])
@@ -88,6 +65,9 @@ def test_a_profile_is_never_written_over(root):
     ("arguments", "message"),
     [
         ({"name": "a b"}, "cannot be called 'a b'"),
+        ({"name": "bench"}, "cannot be called bench: results/bench is for something else"),
+        ({"name": "a" * 81}, "cannot be called aaa(?s:.*)at most 80 characters"),
+        ({"add": [f"{'x' * 41}=own/b.h5ad"]}, "cannot be the name of a set(?s:.*)at most 40 of them"),
         ({"on": []}, "There is no --on"),
         ({"add": ["own/none.h5ad"]}, "none.h5ad does not exist"),
         ({"add": ["x=own/b.h5ad", "x=own/c.h5ad"]}, "Two sets are called 'x'"),
@@ -123,6 +103,18 @@ def test_one_file_for_training_and_evaluation_is_parted_by_donors(root):
     assert set(made[0].obs["donor"]).isdisjoint(made[1].obs["donor"])
 
 
+def test_donors_that_are_numbers_are_held_out_by_the_name_that_the_corpus_gives_them(root):
+    def numbered(cells):
+        cells.obs["donor"] = np.resize([1.0, 2.0, 3.0, 4.0, np.nan], cells.n_obs)
+
+    blood = write(root, "blood.h5ad", 100, change=numbered)
+    _, profile = new(root, baseline=blood, on=[f"fresh={blood}"])
+    manifest = read_manifest(root, profile)
+    made = [ad.read_h5ad(prepare(d, profile=profile, manifest=manifest, root=root, say=str)) for d in profile.datasets]
+    trained, held = (set(cells.obs["donor"]) for cells in made)
+    assert (len(held), trained & held, trained | held) == (1, set(), {"1", "2", "3", "4"})
+
+
 @pytest.mark.parametrize("donors", [None, "d1"])
 def test_without_donors_it_is_refused(root, donors):
     def change(cells):
@@ -156,8 +148,8 @@ def test_donors_of_one_name_in_two_files_are_named(root):
     files = [write(root, f"{n}.h5ad", seed=n) for n in range(3)]
     said = []
     path, _ = new(root, baseline=files[0], add=[files[1]], on=[files[2]], said=said)
-    assert any("both name a donor d1, d2, d3" in line for line in said)
-    assert "give both one `source`" in " ".join(path.read_text().replace("#", "").split())
+    assert any("names a donor d1, d2, d3, and so do" in line for line in said)
+    assert "give these one `source`" in " ".join(path.read_text().replace("#", "").split())
 
 
 def test_shallow_cells_get_a_lower_filter_and_the_reason(root):
@@ -258,59 +250,50 @@ def test_mixtures_by_shares_are_of_the_sets_that_are_large_enough(root, monkeypa
     assert any(line.endswith("; and a minute for the mixtures by shares, all seeds together") for line in said)
 
 
-def without_labels(cells):
-    del cells.obs["celltype"], cells.obs["donor"]
+def test_cells_that_share_names_and_nothing_tells_apart_are_refused(root):
+    def repeat(cells):
+        cells.obs_names = ["AAAC-1", *cells.obs_names[1:-1], "AAAC-1"]
+        del cells.obs["donor"]
+
+    with pytest.raises(DatamixError, match="names of cells repeat, and no column tells these cells apart"):
+        new(root, baseline=write(root, "a.h5ad", change=repeat), on=[write(root, "b.h5ad", seed=1)])
 
 
-@pytest.mark.parametrize("lane", [True, False])
-def test_labels_beside_the_counts_are_found_said_and_used(root, lane):
-    """With the lane of 10x barcodes or without; and their donors part one file that is trained on and evaluated."""
-    blood, gut = write(root, "blood.h5ad", 100, change=without_labels), write(root, "gut.h5ad", seed=1)
-    cells = ad.read_h5ad(blood).obs_names
-    names = cells if lane else cells.str.removesuffix("-1")
-    table = {"barcode": names, "cell_type": np.resize(["T", "B"], 100), "donor_id": np.resize(DONORS, 100)}
-    pd.DataFrame(table).sample(frac=1, random_state=0).to_csv(root / "own" / "blood_meta.tsv", sep="\t", index=False)
+def test_an_evaluation_set_of_few_genes_is_named_and_one_of_none_refused(root):
+    def few(cells):
+        cells._inplace_subset_var([*range(30), *range(95, 100)])
+
+    def others(cells):
+        cells._inplace_subset_var(range(60, 90))
+
+    blood, target = write(root, "a.h5ad"), write(root, "b.h5ad", seed=1, change=few)
     said = []
-    _, profile = new(root, baseline=blood, add=[gut], on=[f"fresh={blood}"], said=said)
-    assert any(
-        "labels are taken from blood_meta.tsv, which lies beside it and names 100 of 100" in line for line in said
-    )
-    assert [file.name for file in profile.own_datasets["blood"].files] == ["blood.h5ad", "blood_meta.tsv"]
-    assert [file.name for file in profile.own_datasets["gut"].files] == ["gut.h5ad"]
-    manifest = read_manifest(root, profile)
-    made = {
-        d: ad.read_h5ad(prepare(d, profile=profile, manifest=manifest, root=root, say=str)) for d in ("blood", "fresh")
-    }
-    assert [m.n_obs for m in made.values()] == [80, 20]
-    assert set(made["blood"].obs["donor"]).isdisjoint(made["fresh"].obs["donor"])
-    of = dict(zip(cells, np.resize(["T", "B"], 100), strict=True))
-    for corpus in made.values():
-        assert [of[name.partition(":")[2]] for name in corpus.obs_names] == list(corpus.obs["cell_type"])
+    new(root, baseline=blood, on=[target], said=said)
+    assert any("b has 35 of these genes; the others count as 0 in its cells" in line for line in said)
+    with pytest.raises(DatamixError, match=r"d.h5ad \('d'\) has none of the 35 genes that all training sets have"):
+        new(root, name="two", baseline=blood, add=[target], on=[write(root, "d.h5ad", seed=2, change=others)])
 
 
-def test_tables_of_other_cells_and_two_of_these_are_not_taken(root):
-    blood, gut, target = (write(root, f"{n}.h5ad", seed=i) for i, n in enumerate(("blood", "gut", "target")))
-    write(root, "blood.h5ad", change=without_labels)
-    names = ad.read_h5ad(blood).obs_names
-    pd.DataFrame({"cell_type": "T"}, index=[f"X{n}" for n in names]).to_csv(root / "own" / "others.csv")
-    _, profile = new(root, baseline=blood, add=[gut], on=[target])
-    assert "cell_type" not in profile.own_datasets["blood"].options
-    for name in ("one", "two"):
-        pd.DataFrame({"cell_type": np.resize(["T", "B"], 60)}, index=names).to_csv(root / "own" / f"{name}.csv")
+def test_names_that_yaml_reads_as_something_else(root):
+    files = [
+        write(root, f"{name}.h5ad", 300 if name == "no" else 150, seed=i) for i, name in enumerate(("no", "on", "null"))
+    ]
+    _, profile = new(root, name="2024", baseline=files[0], add=[files[1]], on=[files[2]])
+    assert (profile.name, list(profile.baselines), list(profile.added)) == ("2024", ["no"], ["on"])
+    assert list(profile.evaluations) == ["null"]
+
+
+def test_a_name_that_a_set_cannot_have_is_named(root):
+    blood = write(root, "a.h5ad")
+    with pytest.raises(DatamixError, match=r"'b\+c' cannot be the name of a set"):
+        new(root, baseline=f"b+c={blood}", on=[blood])
+
+
+def test_donors_of_the_same_name_are_told_once_for_each_evaluation_set(root):
+    blood, gut, eye, target = (write(root, f"{n}.h5ad", seed=i) for i, n in enumerate(("a", "b", "c", "d")))
     said = []
-    _, profile = new(root, name="again", baseline=blood, add=[gut], on=[target], said=said)
-    assert "cell_type" not in profile.own_datasets["blood"].options
-    assert any("several tables beside it name its cells, and none is taken: one.csv, two.csv" in line for line in said)
-
-
-def test_a_folder_of_a_table_of_counts_and_one_of_labels(root):
-    folder = root / "own" / "gut"
-    folder.mkdir()
-    cells = made_up(60, seed=1)
-    cells.to_df().astype(int).T.to_csv(folder / "counts.csv")
-    cells.obs.to_csv(folder / "metadata.csv")
-    _, profile = new(root, baseline=write(root, "a.h5ad"), add=[folder], on=[write(root, "b.h5ad", seed=2)])
-    rule = {"rule": "column", "file": "metadata.csv", "column": "celltype"}
-    assert profile.own_datasets["gut"].options["cell_type"] == rule
-    found = prepare("gut", profile=profile, manifest=read_manifest(root, profile), root=root, say=str)
-    assert set(ad.read_h5ad(found).obs["cell_type"]) == {"T cell", "B cell"}
+    path, _ = new(root, baseline=blood, add=[gut, eye], on=[target], said=said)
+    told = [line for line in said if "`source`" in line]
+    assert len(told) == 1
+    assert "d names a donor d1, d2, d3, and so do a, b and c" in told[0]
+    assert path.read_text().count("give these one `source`") == 1

@@ -2,7 +2,7 @@ from datamix.corpora.inventory import inspect, note_unpacked
 from datamix.corpora.planning import disk_needed, rule_resources
 from datamix.project.dataset import Dataset
 from datamix.project.files import sha256
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 
 CITED = {"licence": "none", "citation": {"text": "nobody"}, "access": "open", "title": "t", "reader": "h5ad"}
 

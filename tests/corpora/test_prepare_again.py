@@ -32,7 +32,7 @@ def killed(files, *, skip=0, block_cells=20_000, cell_type=None, donor=None, sym
 source.read_h5ad = killed
 from datamix.project.manifest import read_manifest
 from datamix.corpora.prepare import prepare
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 root = Path({root!r})
 profile = read_profile(str(root / "config" / "tiny.yaml"))
 prepare("a", profile=profile, manifest=read_manifest(root), root=root, block_cells=6)
@@ -79,7 +79,7 @@ def paused(files, *, skip=0, block_cells=20_000, cell_type=None, donor=None, sym
 source.read_h5ad = paused
 from datamix.project.manifest import read_manifest
 from datamix.corpora.prepare import prepare
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 root, profile, block_cells = Path(sys.argv[1]), read_profile(sys.argv[1] + f"/config/{sys.argv[2]}.yaml"), sys.argv[3]
 say = lambda line: print(line, flush=True)
 prepare("a", profile=profile, manifest=read_manifest(root), root=root, block_cells=int(block_cells), say=say)

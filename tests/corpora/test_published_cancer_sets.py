@@ -23,7 +23,7 @@ from datamix.corpora.fetch import fetch
 from datamix.corpora.prepare import prepare
 from datamix.project.errors import DatamixError
 from datamix.project.manifest import read_manifest
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 
 ENTRIES = yaml.safe_load((Path(__file__).parents[2] / "data_manifest.yaml").read_text())["datasets"]
 GENES = layouts.ensembl_ids(300)

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import anndata as ad
+import h5py
+import hdf5plugin
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +23,7 @@ from foreign_cells import (
 )
 
 from datamix.project.errors import DatamixError
+from datamix.sources.formats.zarr_cells import open_zarr
 
 NONE = {"not labelled"}
 
@@ -63,6 +66,13 @@ def dense(cells: ad.AnnData) -> None:
     cells.X = cells.X.toarray()
 
 
+def exchanged(cells: ad.AnnData, layout: str) -> ad.AnnData:
+    """Put genes in the place of cells, as after a `T` too many."""
+    cells = cells.T.copy()
+    cells.X = cells.X.toarray() if layout == "dense" else cells.X.asformat(layout)
+    return cells
+
+
 def without_x(cells: ad.AnnData) -> ad.AnnData:
     return ad.AnnData(obs=cells.obs, var=cells.var, layers={"counts": cells.X})
 
@@ -70,6 +80,28 @@ def without_x(cells: ad.AnnData) -> ad.AnnData:
 def table_with(cells: ad.AnnData, *, turned: bool) -> pd.DataFrame:
     frame = cells.to_df().astype(int)
     return frame if turned else frame.T
+
+
+def compressed_by(name: str):
+    def write(path: Path, cells: ad.AnnData) -> None:
+        cells.write_h5ad(path)
+        with h5py.File(path, "a") as file:  # numbers only: HDF5 ends where blosc is to compress text of any length
+            for part in ("data", "indices"):
+                values = file[f"X/{part}"][:]
+                del file[f"X/{part}"]
+                file["X"].create_dataset(part, data=values, compression=hdf5plugin.FILTERS[name])
+
+    return one("a.h5ad", write)
+
+
+def write_h5mu(path: Path, cells: ad.AnnData) -> None:
+    cells.write_h5ad(path.with_suffix(".h5ad"))
+    with h5py.File(path.with_suffix(".h5ad")) as source, h5py.File(path, "w") as file:
+        for name in ("adt", "rna"):
+            file.create_group(f"mod/{name}")
+            for part in source:
+                source.copy(part, file[f"mod/{name}"])
+        del file["mod/adt/X"]
 
 
 def r_object(path: Path, content: object) -> None:
@@ -83,7 +115,14 @@ KINDS = {
     "h5ad raw": h5ad(lambda c: normalised(c, keep="raw")),
     "h5ad layer": h5ad(lambda c: normalised(c, keep="counts")),
     "h5ad without X": h5ad(without_x),
+    "h5ad exchanged, CSR": h5ad(lambda c: exchanged(c, "csr")),
+    "h5ad exchanged, CSC": h5ad(lambda c: exchanged(c, "csc")),
+    "h5ad exchanged, dense": h5ad(lambda c: exchanged(c, "dense")),
     "h5ad of anndata 0.6": one("a.h5ad", write_legacy_h5ad),
+    "h5ad, zstd": compressed_by("zstd"),
+    "h5ad, blosc": compressed_by("blosc"),
+    "h5ad, lzf": one("a.h5ad", lambda path, cells: cells.write_h5ad(path, compression="lzf")),
+    "h5mu": one("a.h5mu", write_h5mu),
     "another name": one("counts.bin", lambda path, cells: cells.write_h5ad(path)),
     "loom": one("a.loom", write_loom),
     "10x h5, version 3": one("a.h5", write_tenx_h5),
@@ -184,7 +223,7 @@ def repeated(cells: ad.AnnData) -> None:
         (as_it_is, {"options": {"donor": ["d1"]}}, r"does not take donor: \['d1'\]"),
         (as_it_is, {"options": {"donor": {"rule": "guess"}}}, "donor: the rule 'guess' does not exist"),
         (as_it_is, {"reader": "10x"}, r"'10x', which does not exist(?s:.*)choose 'file'"),
-        (as_it_is, {"gene_table": "mine"}, "which holds cells and is no table of genes"),
+        (as_it_is, {"gene_table": "mine"}, "'mine', which comes back to it and is no table of genes"),
     ],
 )
 def test_what_is_wrong_is_refused_in_words_that_help(tmp_path, change, entry, message):
@@ -192,6 +231,12 @@ def test_what_is_wrong_is_refused_in_words_that_help(tmp_path, change, entry, me
     with pytest.raises(DatamixError, match=message) as error:
         corpus_of(root)
     assert "delete" not in str(error.value)
+
+
+def test_a_zarr_store_with_genes_in_the_place_of_cells_says_how_to_mend_it(tmp_path):
+    made_up().T.copy().write_zarr(tmp_path / "a.zarr")
+    with pytest.raises(DatamixError, match=r"genes in place of its cells: obs are named(?s:.*)adata\.T"):
+        open_zarr(tmp_path / "a.zarr")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ import xarray as xr
 from foreign_cells import GENES, IDS, TABLE, made_up, write_mex, write_tenx_h5
 from scipy import sparse
 
-from datamix.corpora.inspection import files_of, inspect_cells
+from datamix.corpora.cell_folders import files_of
+from datamix.corpora.inspection import inspect_cells
 from datamix.corpora.labels_beside import tables_beside
 from datamix.project.errors import DatamixError
 from datamix.sources.formats import r_cells
@@ -41,6 +42,22 @@ def duplicate_symbols_with_ids(folder, cells):
 def categories_with_nan(folder, cells):
     cells.obs["celltype"] = pd.Categorical(np.where(np.arange(40) < 10, None, cells.obs["celltype"]))
     cells.write_h5ad(folder / "a.h5ad")
+
+
+def categories_of_whole_fractions(folder, cells):
+    cells.obs["donor"] = pd.Categorical(np.resize([1.0, 2.0, np.nan], 40))
+    cells.write_h5ad(folder / "a.h5ad")
+
+
+def mark_at_the_end_of_each_line(folder, cells):
+    lines = cells.to_df().astype(int).T.to_csv().splitlines()
+    (folder / "a.csv").write_bytes("".join(f"{line},\r\n" for line in lines).encode())
+
+
+def gct(folder, cells):
+    frame = cells.to_df().astype(int).T
+    frame.insert(0, "Description", "na")
+    (folder / "a.gct").write_text("#1.2\n100\t40\n" + frame.to_csv(sep="\t", index_label="Name"))
 
 
 def zarr_of_version_3(folder, cells):
@@ -116,6 +133,15 @@ def mitochondrial_genes_with_a_colon(folder, cells):
     cells.write_h5ad(folder / "a.h5ad")
 
 
+def census_of_cellxgene(folder, cells):
+    """Write what `cellxgene_census.get_anndata` gives: cells and genes are numbered, ids stand in columns."""
+    cells.obs = cells.obs.rename(columns={"celltype": "cell_type", "donor": "donor_id"}).assign(disease="normal")
+    cells.obs_names = [str(i) for i in range(40)]
+    columns = {"soma_joinid": range(100), "feature_id": IDS, "feature_name": GENES, "feature_length": 1000}
+    cells.var = pd.DataFrame(columns, index=[str(i) for i in range(100)])
+    cells.write_h5ad(folder / "a.h5ad")
+
+
 def labels_beside(folder, cells):
     table = cells.obs.rename(index=lambda name: name.removesuffix("-1")).reset_index(names="barcode")
     table.to_csv(folder / "a_metadata.csv", index=False)
@@ -132,6 +158,9 @@ READ = {  # what is made: cells, types and donors, words of the notes
     scaled_beside_counts: (40, "celltype", "donor", "taken from layers/counts"),
     duplicate_symbols_with_ids: (40, "celltype", "donor", "Ensembl ids are taken from a column"),
     categories_with_nan: (40, "celltype", "donor", ""),
+    categories_of_whole_fractions: (40, "celltype", "donor", ""),
+    mark_at_the_end_of_each_line: (40, None, None, ""),
+    gct: (40, None, None, ""),
     zarr_of_version_3: (40, "celltype", "donor", ""),
     loom_of_cells_by_genes: (40, None, None, "cells × genes"),
     features_of_two_columns: (40, None, None, ""),
@@ -144,6 +173,7 @@ READ = {  # what is made: cells, types and donors, words of the notes
     small_integers: (40, "celltype", "donor", ""),
     without_an_ending: (40, "celltype", "donor", ""),
     mitochondrial_genes_with_a_colon: (40, "celltype", "donor", ""),
+    census_of_cellxgene: (40, "cell_type", "donor_id", "Ensembl ids are taken from a column"),
     labels_beside: (40, "celltype", "donor", "a_metadata.csv, which lies beside it and names 40 of 40"),
     named_vector_beside: (40, "x", None, "idents.rds"),
 }
@@ -179,6 +209,8 @@ def test_what_is_found(make, tmp_path):
     assert note in "; ".join([*found.notes, *found.formats])
     if make is categories_with_nan:
         assert found.cell_type.labelled == 30
+    if make is categories_of_whole_fractions:
+        assert list(found.donor.values.items()) == [("1", 14), ("2", 13)]
 
 
 def obsm_only(folder, cells):
@@ -194,6 +226,19 @@ def two_genomes(folder, cells):
     write_tenx_h5(folder / "a.h5", cells, version=2)
     with h5py.File(folder / "a.h5", "a") as file:
         file.copy("GRCh38", "mm10")
+
+
+def peaks_only(folder, cells):
+    write_tenx_h5(folder / "a.h5", cells)
+    with h5py.File(folder / "a.h5", "a") as file:
+        del file["matrix/features/feature_type"]
+        file["matrix/features/feature_type"] = np.array(["Peaks"] * 100, "S")
+
+
+def letters_of_windows(folder, cells):
+    frame = cells.to_df().astype(int).T
+    frame.insert(0, "note", "µ chain")
+    (folder / "a.csv").write_bytes(frame.to_csv().encode("cp1252"))
 
 
 def workbook(folder, cells):
@@ -271,6 +316,8 @@ REFUSED = {
     obsm_only: "holds no raw counts, whole numbers from 0 up; it has no matrix",
     two_organisms: "60 are of mouse",
     two_genomes: "holds counts of the genomes GRCh38, mm10",
+    peaks_only: "holds no genes; it has 100 of kind Peaks",
+    letters_of_windows: "in another encoding than UTF-8(?s:.*)iconv",
     workbook: "an Excel workbook(?s:.*)save it as CSV",
     arrays_of_scipy: "NumPy or SciPy arrays, without names of cells and genes",
     other_modalities: "holds the modalities adt, atac, and none is chosen",

@@ -1,6 +1,6 @@
 """Corpora as every later step reads them: whole, or some rows and genes of one that is larger than memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import sparse
 
 from datamix.project.errors import DatamixError
-from datamix.sources.formats.h5ad_rows import open_h5ad, read_names, shape_of, stack
+from datamix.sources.formats.h5ad_rows import open_h5ad, read_names, shape_of
 from datamix.sources.formats.h5ad_rows import read_rows as read_h5_rows
 
 OBS = ("cell_type", "donor", "dataset", "total_counts", "mito_fraction")
@@ -80,24 +80,58 @@ def read_rows(path: Path, rows: npt.ArrayLike, genes: Sequence[str] | npt.NDArra
     DatamixError
         If the corpus is missing, or has no such row.
     """
-    wanted = np.asarray(rows, dtype=np.int64).ravel()
-    distinct, back = np.unique(wanted, return_inverse=True)
+    return read_parts([(path, rows)], genes)
+
+
+def read_parts(
+    parts: Sequence[tuple[Path, npt.ArrayLike]], genes: Sequence[str] | npt.NDArray[Any]
+) -> sparse.csr_matrix:
+    """Read cells of several corpora, one part below the other, as `read_rows` reads those of one.
+
+    Where a part has many cells it is read twice, first for the number of genes that each cell has: put together from
+    pieces, or brought into another order, the counts would be in memory twice.
+    """
+    names = tuple(genes)
+    asked = [(path, *np.unique(np.asarray(rows, dtype=np.int64).ravel(), return_inverse=True)) for path, rows in parts]
+    few = [list(_pieces(p, rows, names)) if len(rows) <= _ROWS_AT_A_TIME else None for p, rows, _ in asked]
+    sizes = [np.zeros(1, dtype=np.int64)]
+    for (path, rows, back), pieces in zip(asked, few, strict=True):
+        of_rows = [np.diff(piece.indptr) for piece in pieces or _pieces(path, rows, names)]
+        sizes += [np.concatenate(of_rows)[back]] if of_rows else []
+    indptr = np.cumsum(np.concatenate(sizes))
+    data, indices = np.empty(indptr[-1], np.float32), np.empty(indptr[-1], np.int32)
+    before = 0
+    for (path, rows, back), pieces in zip(asked, few, strict=True):
+        places, start = np.argsort(back, kind="stable"), 0
+        for piece in pieces or _pieces(path, rows, names):
+            first, last = np.searchsorted(back[places], (start, start + piece.shape[0]))
+            of_piece = places[first:last]
+            rows_of = back[of_piece] - start
+            begin, end = piece.indptr[rows_of].tolist(), piece.indptr[rows_of + 1].tolist()
+            for to, i, j in zip(indptr[before + of_piece].tolist(), begin, end, strict=True):
+                data[to : to + j - i], indices[to : to + j - i] = piece.data[i:j], piece.indices[i:j]
+            start += piece.shape[0]
+        before += len(back)
+    result = sparse.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, len(names)))
+    result.sum_duplicates()  # brings the genes of each cell into order
+    return result
+
+
+def _pieces(path: Path, rows: npt.NDArray[np.int64], genes: tuple[str, ...]) -> Iterator[sparse.csr_matrix]:
+    """Read rows of a corpus, ascending and each once, some thousand at a time."""
     with open_corpus(path) as file:
         n_rows, _ = shape_of(file)
-        if len(distinct) and not 0 <= distinct[0] <= distinct[-1] < n_rows:
-            msg = f"{path} has {n_rows:,} cells; rows {distinct[0]:,} to {distinct[-1]:,} were asked for."
+        if len(rows) and not 0 <= rows[0] <= rows[-1] < n_rows:
+            msg = f"{path} has {n_rows:,} cells; rows {rows[0]:,} to {rows[-1]:,} were asked for."
             raise DatamixError(msg, fix="draw again from the corpus as it is now")
         state = path.stat()
-        target = _columns_of(path, (state.st_ino, state.st_size, state.st_mtime_ns), tuple(genes))
+        target = _columns_of(path, (state.st_ino, state.st_size, state.st_mtime_ns), genes)
         columns = np.flatnonzero(target >= 0)
-        pieces = []
-        for start in range(0, len(distinct), _ROWS_AT_A_TIME):
-            piece = read_h5_rows(file, distinct[start : start + _ROWS_AT_A_TIME])
+        for start in range(0, len(rows), _ROWS_AT_A_TIME):
+            piece = read_h5_rows(file, rows[start : start + _ROWS_AT_A_TIME])
             piece = piece if len(columns) == len(target) else piece[:, columns]
             placed = (piece.data, target[columns][piece.indices], piece.indptr)
-            pieces.append(sparse.csr_matrix(placed, shape=(piece.shape[0], len(genes))))
-    result = stack(pieces, len(genes))
-    return result if np.array_equal(distinct, wanted) else result[back]
+            yield sparse.csr_matrix(placed, shape=(piece.shape[0], len(genes)))
 
 
 @lru_cache(maxsize=16)

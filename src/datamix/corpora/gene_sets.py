@@ -9,6 +9,7 @@ from datamix.corpora.inventory import file_path
 from datamix.project.files import replacing
 from datamix.project.layout import Layout
 from datamix.project.manifest import read_manifest
+from datamix.project.spreadsheets import for_spreadsheets
 from datamix.sources.formats.gmt import read_gmt
 from datamix.sources.simulator.reader import programmes
 
@@ -38,5 +39,5 @@ def write_gene_sets(layout: Layout, *, say: Callable[[str], None] = print) -> pd
         rows = [(source, target) for source, genes in known.items() for target in genes]
         table = pd.DataFrame(rows, columns=["source", "target"])
     with replacing(layout.gene_sets) as beside:
-        table.to_csv(beside, index=False)
+        for_spreadsheets(table).to_csv(beside, index=False)
     return table

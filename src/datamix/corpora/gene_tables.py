@@ -10,7 +10,7 @@ from datamix.corpora.fetch import fetch
 from datamix.corpora.inventory import local_files
 from datamix.project.errors import DatamixError
 from datamix.project.manifest import read_manifest
-from datamix.project.profile import project_root
+from datamix.project.profile_files import project_root
 from datamix.sources.registry import reader
 
 GENE_TABLE = "genes_ensembl"

@@ -13,8 +13,10 @@ from scipy import sparse
 from datamix.corpora.corpus import n_cells, open_corpus, read_rows
 from datamix.project.dataset import Dataset
 from datamix.project.errors import DatamixError
+from datamix.project.files import replacing
 from datamix.project.layout import Layout
 from datamix.project.profile import Profile
+from datamix.project.spreadsheets import as_written, for_spreadsheets
 from datamix.sources.formats.h5ad_rows import read_names
 
 _ENTRIES = 1 << 22
@@ -148,9 +150,15 @@ def _most_variable(paths: Sequence[Path], genes: list[str], n: int) -> list[str]
     return [gene for gene, chosen in zip(genes, found["highly_variable"], strict=True) if chosen]
 
 
+def write_genes(layout: Layout, table: pd.DataFrame) -> None:
+    """Write the shared genes where `read_genes` finds them; a symbol is whatever a file of cells says it is."""
+    with replacing(layout.genes) as beside:
+        for_spreadsheets(table).to_csv(beside, index=False)
+
+
 def read_genes(layout: Layout) -> pd.DataFrame:
     """Read the genes shared by all training corpora: columns `gene` (Ensembl id) and `symbol`."""
     if not layout.genes.is_file():
         msg = f"{layout.genes} does not exist."
         raise DatamixError(msg, fix=f"make book PROFILE={layout.profile.name}")
-    return pd.read_csv(layout.genes, dtype=str)
+    return as_written(pd.read_csv(layout.genes, dtype=str, keep_default_na=False))  # a symbol may be NA

@@ -12,25 +12,24 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
+from datamix.corpora.cell_names import find_name_with, require_other_cells
 from datamix.corpora.gene_names import GeneMap, map_genes
-from datamix.corpora.labels_beside import Beside, find_labels, wide_tables, without_counts
+from datamix.corpora.labels_beside import Beside, find_labels, without_counts
 from datamix.corpora.likely_columns import Column, likely_cell_types, likely_donors, likely_group
 from datamix.corpora.plausibility import implausible, measure
 from datamix.project.errors import DatamixError, naming
 from datamix.project.profile import QC
 from datamix.project.progress import progress
-from datamix.sources.formats.archives import list_members
 from datamix.sources.formats.blocks import cut
 from datamix.sources.formats.cell_file import CellFile
+from datamix.sources.formats.damage import reading
+from datamix.sources.formats.missing import as_labels
 from datamix.sources.formats.open_cells import open_cells
 from datamix.sources.formats.raw_counts import require_counts
-from datamix.sources.formats.zarr_cells import is_zarr
 from datamix.sources.readers.file import genes_in_all, is_ensembl
 
 _BLOCK_CELLS = 2_000
-_ONE_FILE = (".h5ad", ".h5mu", ".h5", ".hdf5", ".loom", ".rds", ".rda", ".rdata", ".zarr")
-_TABLES = (".csv", ".tsv", ".txt")
-_CELL_RANGER = ("filtered_feature_bc_matrix", "filtered_gene_bc_matrices", "filtered_feature_bc_matrix.h5")
+_EMPTY = 10  # counts: a droplet with fewer has no cell
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,8 @@ class Inspection:
     """Genes with a count."""
     labels: Path | None
     """The table of labels beside the counts from which `cell_type` or `donor` is taken."""
+    name_with: str | None
+    """The column that sets cells of one name apart, where names are not unique; empty where none does."""
     keys: npt.NDArray[np.uint64]
     """A hash of each cell's name and total: the same cell in two files has the same."""
     notes: tuple[str, ...]
@@ -85,43 +86,14 @@ class Inspection:
         """0 to 1; 0 in a cell without counts."""
         return np.divide(self.mito, self.total, out=np.zeros_like(self.mito), where=self.total > 0)
 
+    @property
+    def is_unfiltered(self) -> bool:
+        """Whether most of the cells look like empty droplets."""
+        return _is_unfiltered(self.total)
+
     def passing(self, *, min_counts: float, max_mito: float) -> npt.NDArray[np.bool_]:
         """Say which cells QC keeps."""
         return (self.total > min_counts) & (self.mito_fraction < max_mito)
-
-
-def files_of(path: Path) -> dict[str, Path]:
-    """Say which files with counts a path stands for, by name.
-
-    A file is itself, and so is a folder that is one matrix (zarr, 10x MEX); of the folder that Cell Ranger leaves it is
-    the filtered matrix, and of another folder the files in it that may hold counts, each a sample: those of formats for
-    matrices, or, where there is none, tables of text.
-
-    Raises
-    ------
-    DatamixError
-        If nothing is there, or no such file is in a folder.
-    """
-    if not path.exists():
-        msg = f"{path} does not exist."
-        raise DatamixError(msg, fix="correct the path")
-    if path.is_file() or is_zarr(path):
-        return {path.name: path}
-    for place in (path, path / "outs"):
-        found = next((place / name for name in _CELL_RANGER if (place / name).exists()), None)
-        if found is not None:
-            return {found.name: found}
-    if any(member.base.lower().endswith((".mtx", ".mtx.gz")) for member in list_members(path)):
-        return {path.name: path}
-    inside = sorted(p for p in path.iterdir() if not p.name.startswith("."))
-    for endings in (_ONE_FILE, _TABLES):
-        chosen = {p.name: p for p in inside if p.name.lower().removesuffix(".gz").endswith(endings)}
-        if endings is _TABLES:
-            chosen = wide_tables(chosen)  # without labels of the cells
-        if chosen:
-            return chosen
-    msg = f"{path} holds no file of counts; it has {', '.join(p.name for p in inside[:8]) or 'nothing'}."
-    raise DatamixError(msg, fix="name the file with the counts")
 
 
 def inspect_cells(
@@ -136,7 +108,7 @@ def inspect_cells(
     Parameters
     ----------
     files
-        By name, as from `files_of`; several are samples of one dataset.
+        By name, as from `cell_folders.files_of`; several are samples of one dataset.
     gene_table
         Gives the table of gene names, where one is needed; None where it is not at hand.
     beside
@@ -151,7 +123,7 @@ def inspect_cells(
         If a file cannot be read, or holds no raw counts. Genes that are not those of human cells are no error here, but
         the `problem` of the result.
     """
-    with ExitStack() as opened:
+    with reading(files.values()), ExitStack() as opened:
         samples = open_cells(files, opened)
         var, places, notes = genes_in_all(samples, symbol=None, ensembl=None)
         n_cells = sum(file.n_cells for _, file in samples)
@@ -162,19 +134,28 @@ def inspect_cells(
         genes, problem = _named(var, gene_ids="ensembl" if by_id else "symbol", table=table, where=where)
         if wants_table and table is None:
             problem = None
+        if not wants_table and genes is not None and not genes.mito.any() and (table := gene_table()) is not None:
+            # Names in another spelling (MT.ND1) beside Ensembl ids: the table knows which they are.
+            by_table, _ = _named(var, gene_ids="ensembl", table=table, where=where)
+            if by_table is not None and by_table.mito.any():
+                genes, wants_table = by_table, True
         symbols = pd.Series(var["symbol"] if "symbol" in var.columns else var.index, dtype=object).astype(str)
         mito = genes.mito if genes is not None else symbols.str.upper().str.startswith("MT-").to_numpy()
         known = genes.known if genes is not None else np.zeros(len(var), dtype=bool)
         shared = [c for c in samples[0][1].columns if all(c in file.columns for _, file in samples)]
 
         def column(name: str) -> pd.Series:
-            return pd.concat([file.obs([name])[name].astype(object) for _, file in samples], ignore_index=True)
+            # As the reader does, a file at a time: `keep` names these values.
+            texts = [pd.Series(as_labels(file.obs([name])[name], missing="")) for _, file in samples]
+            return pd.concat(texts, ignore_index=True)
 
+        cells = [pd.Index(file.read_names(np.arange(file.n_cells)), dtype=object) for _, file in samples]
+        require_other_cells(cells, [sample for sample, _ in samples])
+        name_with, repeats = find_name_with(cells, shared, column)
         cell_type, donor = (find(shared, column, n_cells=n_cells) for find in (likely_cell_types, likely_donors))
         labels: Beside | None = None
         unsure: tuple[Path, ...] = ()
         if beside and (cell_type is None or donor is None):
-            cells = [pd.Index(file.read_names(np.arange(file.n_cells)), dtype=object) for _, file in samples]
             stem = samples[0][0] if len(samples) == 1 else ""
             labels, unsure = find_labels(without_counts(beside, files), cells, stem=stem)
         if labels is not None:
@@ -185,7 +166,10 @@ def inspect_cells(
         elif unsure:
             names = ", ".join(path.name for path in unsure)
             notes = [*notes, f"several tables beside it name its cells, and none is taken: {names}"]
+        notes = [*notes, repeats] if repeats else notes
         measured = _measure(samples, places, var=var, mito=mito, known=known, where=where, say=say)
+        ends = np.cumsum([len(own) for own in cells])[:-1]
+        require_other_cells([pd.Index(k) for k in np.split(measured["keys"], ends)], [sample for sample, _ in samples])
         first = samples[0][1]
         return Inspection(
             files=files,
@@ -202,6 +186,7 @@ def inspect_cells(
             cell_type=cell_type,
             donor=donor,
             labels=labels.path if labels is not None and used else None,
+            name_with=name_with,
             group=likely_group(shared, column, n_cells=n_cells),
             notes=(*notes, *measured.pop("unlike")),
             **measured,
@@ -264,8 +249,20 @@ def _measure(
         "mito": np.concatenate([np.empty(0), *mitos]),
         "detected": np.concatenate([np.empty(0, dtype=np.int32), *detected]),
         "keys": np.concatenate([np.empty(0, dtype=np.uint64), *keys]),
-        "unlike": implausible(facts, totals=total, max_mito=QC().max_mito) if facts else [],
+        "unlike": [
+            *(implausible(facts, totals=total, max_mito=QC().max_mito) if facts else []),
+            *([_of_droplets(total)] if _is_unfiltered(total) else []),
+        ],
     }
+
+
+def _is_unfiltered(total: npt.NDArray[np.float64]) -> bool:
+    return len(total) > 0 and bool((total < _EMPTY).mean() > 0.5)
+
+
+def _of_droplets(total: npt.NDArray[np.float64]) -> str:
+    empty = f"{int((total < _EMPTY).sum()):,} of {len(total):,} have fewer than {_EMPTY} counts"
+    return f"{empty}: empty droplets, of a matrix that was not filtered? Quality control leaves them out"
 
 
 def _keys(names: pd.Index, total: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:

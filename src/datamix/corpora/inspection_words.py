@@ -75,7 +75,8 @@ def _organism(found: Inspection) -> str:
 
 def _column(column: Column | None, what: str, found: Inspection) -> str:
     if column is None:
-        return f"no column is named like {what}; there are: {_some(found.columns, 12) if found.columns else 'none'}"
+        listed = f"there are: {_some(found.columns, 12)}" if found.columns else "of cells only names are known"
+        return f"no column is named like {what}; {listed}"
     values = [f"{value} {n:,}" for value, n in column.values.items()]
     missing = f"; {found.n_cells - column.labelled:,} cells have none" if column.labelled < found.n_cells else ""
     where = f"column '{column.name}'" + (f" of {column.file}" if column.file else "")

@@ -1,5 +1,7 @@
 """What lies under `data/`: the state of each file of a dataset, and the hashes that were found."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,20 +50,36 @@ def unpacked_path(path: Path) -> Path:
 
 
 def note_unpacked(path: Path, *, archive: str) -> None:
-    """Remember what an archive was unpacked to: the sha256 of the archive, and each file with its size."""
+    """Remember what an archive was unpacked to: the sha256 of the archive, and each file with size, time and sha256."""
     target = unpacked_path(path)
-    content = {p.relative_to(target).as_posix(): p.stat().st_size for p in files_in(target)}
+    content = {
+        p.relative_to(target).as_posix(): [p.stat().st_size, p.stat().st_mtime_ns, sha256(p)] for p in files_in(target)
+    }
     write_json(_unpacked_note(path), {"archive": archive, "content": content})
 
 
 def is_unpacked(found: FileState) -> bool:
-    """Whether the content of an archive lies beside it: of this very archive, and every file as it was unpacked."""
-    note, target = _unpacked_note(found.path), unpacked_path(found.path)
-    if not note.is_file():
+    """Whether the content of an archive lies beside it: of this very archive, and every file as it was unpacked.
+
+    A file that was written since is read again, as large as it may be.
+    """
+    target = unpacked_path(found.path)
+    known = _read_note(_unpacked_note(found.path))
+    if known.get("archive") != found.sha256 or not isinstance(known.get("content"), dict):
         return False
-    known = read_json(note)
-    lies = {p.relative_to(target).as_posix(): p.stat().st_size for p in files_in(target)}
-    return known["archive"] == found.sha256 and known["content"].items() <= lies.items()
+    # The note stands beside a file, or names those in a folder.
+    return all(
+        _is_as_noted(target if name == "." else target / name, noted) for name, noted in known["content"].items()
+    )
+
+
+def _is_as_noted(path: Path, noted: int | list[Any]) -> bool:
+    if not path.is_file():
+        return False
+    if isinstance(noted, int):  # by an earlier version, which noted the size
+        return path.stat().st_size == noted
+    size, changed, digest = noted
+    return path.stat().st_size == size and (path.stat().st_mtime_ns == changed or sha256(path) == digest)
 
 
 def _unpacked_note(path: Path) -> Path:
@@ -139,8 +157,14 @@ def describe(found: FileState) -> str:
         case "too long":
             return f"{where} has {found.bytes:,} bytes, the manifest says {found.file.bytes:,}: it is another file."
         case "wrong sha256":
-            expected = found.file.sha256 or "the one pinned in data/pins.lock.json"
-            return f"sha256 of {where} is {found.sha256}, expected {expected}. It is not the file that was published."
+            if found.file.sha256 is not None:
+                words = f"expected {found.file.sha256}. It is not the file that was published."
+            else:
+                words = (
+                    "expected the one pinned in data/pins.lock.json: it is not the file that was there before. If it "
+                    "was changed on purpose, take its entry out of that file."
+                )
+            return f"sha256 of {where} is {found.sha256}, {words}"
         case "unpinned":
             return f"{where} is there, but its sha256 is not known to the manifest, so it cannot be checked."
         case _:
@@ -185,7 +209,13 @@ def inspect_file(dataset_id: str, file: File, *, root: Path, rehash: bool = Fals
 def _hash(dataset_id: str, file: File, path: Path, *, root: Path, rehash: bool) -> str:
     stats = [inside.stat() for inside in files_in(path)]
     size = sum(stat.st_size for stat in stats)
-    size_and_time = {"bytes": size, "mtime_ns": max((stat.st_mtime_ns for stat in stats), default=0)}
+    size_and_time: dict[str, Any] = {"bytes": size, "mtime_ns": max((stat.st_mtime_ns for stat in stats), default=0)}
+    if path.is_dir():  # two files in it may have changed places
+        listed = [
+            [p.relative_to(path).as_posix(), s.st_size, s.st_mtime_ns]
+            for p, s in zip(files_in(path), stats, strict=True)
+        ]
+        size_and_time["listed"] = hashlib.sha256(json.dumps(listed).encode()).hexdigest()
     for known in _recall(root, _HASHES, dataset_id, file):
         if not rehash and size_and_time.items() <= known.items():
             return known["sha256"]
@@ -206,9 +236,29 @@ def _key(dataset_id: str, file: File) -> str:
 
 
 def _recall(root: Path, name: str, dataset_id: str, file: File) -> list[Mapping[str, Any]]:
-    notes = [read_json(folder / name) for folder in _notes(root) if (folder / name).is_file()]
+    notes = [_read_noted(folder / name) for folder in _notes(root)]
     key = _key(dataset_id, file)
     return [note[key] for note in notes if key in note]
+
+
+def _read_noted(path: Path) -> dict[str, Any]:
+    """Read hashes, or pins; hashes that are damaged are found again, pins say what was once the right file."""
+    found = _read_note(path)
+    if not found and path.is_file() and path.name == _PINS and path.read_bytes().strip() != b"{}":
+        msg = f"{path}, which says what files without a sha256 in the manifest were when they first came, is damaged."
+        raise DatamixError(
+            msg, fix=f"put it back from a copy; or delete it ({path}), and trust the files as they are now"
+        )
+    return {key: note for key, note in found.items() if isinstance(note, dict) and "sha256" in note}
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    """Read a note; one that is missing or damaged says nothing."""
+    try:
+        found = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _remember(root: Path, name: str, found: FileState, entry: Mapping[str, Any]) -> None:
@@ -216,7 +266,7 @@ def _remember(root: Path, name: str, found: FileState, entry: Mapping[str, Any])
         path = folder / name
         try:
             with one_at_a_time(folder / ".lock"):
-                known = read_json(path) if path.is_file() else {}
+                known = _read_noted(path)
                 write_json(path, {**known, _key(found.dataset, found.file): entry})
         except OSError as error:
             if not is_read_only(error):

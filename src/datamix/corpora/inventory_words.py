@@ -34,7 +34,7 @@ def needs(states: Mapping[str, list[FileState]], *, profile: Profile, manifest: 
     unpinned = [s for s in _every(states) if s.state == "unpinned" or (s.state == "missing" and s.file.sha256 is None)]
     if unpinned:
         names = ", ".join(f"{s.dataset}/{s.file.name}" for s in unpinned)
-        yield f"Not pinned (no sha256 in the manifest; pinned when fetched): {names}"
+        yield f"Not pinned (no sha256 in the manifest; pinned when fetched, or, put there by hand, when read): {names}"
     disk = disk_needed((manifest.dataset(d), found) for d, found in states.items())
     unknown = f" and {disk.unknown} files of unknown size" if disk.unknown else ""
     yield (

@@ -22,7 +22,7 @@ from datamix.project.manifest import MANIFEST, read_manifest
 from datamix.sources.formats.missing import MISSING
 
 log = logging.getLogger(__name__)
-NO_DONOR = MISSING | {"pooled", "pool", "not recorded", "not labelled"}
+NO_DONOR = MISSING | {"pooled", "pool"}
 """What sources write where a donor is not known, or cells of several were pooled: such cells share no known donor."""
 _NAMED = 3  # in messages
 

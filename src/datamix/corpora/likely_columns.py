@@ -21,8 +21,8 @@ _TYPES = (
     r"clusters?(?:names?|labels?|ids?)?|ident(?:ity)?",
 )
 _DONORS = (
-    r"donors?(?:ids?|names?|numbers?)?",
-    r"(?:patient|individual|subject|participant|person|case|human)s?(?:ids?|names?|numbers?|codes?)?",
+    r"donors?(?:ids?|names?|numbers?|nos?|codes?)?",
+    r"(?:patient|individual|subject|participant|person|case|human)s?(?:ids?|names?|numbers?|nos?|codes?)?",
     r"samples?(?:ids?|names?)?|specimens?(?:ids?)?|origident|librar(?:y|ies)(?:ids?)?",
 )
 _DISEASES = (r"disease(?:state|status)?", r"diagnos[ie]s", r"condition|healthstatus")
@@ -54,7 +54,7 @@ class Column:
 
 
 def likely_cell_types(columns: Sequence[str], read: Callable[[str], pd.Series], *, n_cells: int) -> Column | None:
-    """Choose the column with cell types; clusters that have numbers only are none.
+    """Choose the column with cell types; clusters that have numbers only, and yes or no, are none.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def _likeliest(
             values = text[text != ""].value_counts()
             if values.empty or len(values) > max(2, min(_MOST, n_cells // 2)):
                 continue
-            if words and all(re.fullmatch(r"[\d.]+", str(value)) for value in values.index):
+            if words and all(re.fullmatch(r"[\d.]+|True|False", str(value)) for value in values.index):
                 continue
             codes = values.index.get_indexer(pd.Index(text)).astype(np.int32)
             found = Column(name, values, codes, is_sample=patterns is _DONORS and rank >= _OWN_DONOR)

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import train_test_split
 
 from datamix.corpora.controls import added_cells, baseline_cells, control_cells, published_cells
 from datamix.corpora.corpus import n_cells
@@ -190,6 +189,8 @@ def draw_blocks(profile: Profile, baseline: str, *, seed: int, sizes: Mapping[st
     DatamixError
         If a corpus has fewer cells than a draw asks for.
     """
+    from sklearn.model_selection import train_test_split
+
     generator = np.random.RandomState(seed)
     settings = profile.baselines[baseline]
     halves = train_test_split(np.arange(sizes[settings.dataset]), test_size=0.5, random_state=seed)

@@ -60,19 +60,23 @@ class Part:
 
 
 def choose_qc(parts: Sequence[Part]) -> QC:
-    """Choose the paper's filters, or, where half of a file's cells would not pass, the nearest that let half pass."""
+    """Choose the paper's filters, or, where half of a file's cells would not pass, the nearest that let half pass.
+
+    A file with all droplets, most of them empty, has no say where enough of its cells pass the paper's filters.
+    """
+    strict = QC()
+    asked = [part.found for part in parts if part.found.n_cells and not _has_enough(part, strict)]
 
     def passes(qc: QC) -> bool:
-        return all(
-            part.found.passing(min_counts=qc.min_counts, max_mito=qc.max_mito).mean() >= 0.5
-            for part in parts
-            if part.found.n_cells
-        )
+        return all(found.passing(min_counts=qc.min_counts, max_mito=qc.max_mito).mean() >= 0.5 for found in asked)
 
-    strict = QC()
     tried = [QC(min_counts=counts, max_mito=mito) for mito in _MAX_MITO for counts in _MIN_COUNTS]
     # Depth differs more between technologies than quality does: it is let down first, as far as it helps.
     return next((qc for qc in tried if passes(qc)), tried[-1]) if not passes(strict) else strict
+
+
+def _has_enough(part: Part, qc: QC) -> bool:
+    return part.found.is_unfiltered and int(part.cells(qc).sum()) >= 2 * _TRAINABLE
 
 
 def choose_cells(parts: Sequence[Part], *, qc: QC) -> tuple[int, tuple[str, ...]]:
@@ -189,18 +193,29 @@ def shared_donor_names(tested: Part, trained: Part) -> tuple[str, ...]:
     return tuple(str(name) for name in tested.found.donor.values.index if str(name) in names)
 
 
-def count_shared_genes(parts: Sequence[Part]) -> tuple[int, Part]:
-    """Count the genes that all training sets have, and name the set with the fewest of its own.
+def count_shared_genes(parts: Sequence[Part]) -> tuple[int, Part, dict[str, int]]:
+    """Count the genes that all training sets have.
+
+    Returns
+    -------
+    Their number, the set with the fewest genes of its own, and how many of them each evaluation set has, by its name.
 
     Raises
     ------
     DatamixError
-        If there is none.
+        If there is none, or an evaluation set has none of them.
     """
-    named = [(part, set(part.found.genes.genes)) for part in parts if part.role != "evaluation" and part.found.genes]
-    common = set.intersection(*(genes for _, genes in named))
+    named = [(part, set(part.found.genes.genes)) for part in parts if part.found.genes]
+    trained = [(part, genes) for part, genes in named if part.role != "evaluation"]
+    common = set.intersection(*(genes for _, genes in trained))
     if not common:
-        sizes = ", ".join(f"{part.name} ({len(genes):,})" for part, genes in named)
+        sizes = ", ".join(f"{part.name} ({len(genes):,})" for part, genes in trained)
         msg = f"No gene is common to all training sets: {sizes}."
         raise DatamixError(msg, fix="leave out the set that measures other genes")
-    return len(common), min(named, key=lambda one: len(one[1]))[0]
+    tested = {part.name: len(genes & common) for part, genes in named if part.role == "evaluation"}
+    for part in (part for part in parts if tested.get(part.name) == 0 and part.role == "evaluation"):
+        msg = f"{part.path} ('{part.name}') has none of the {len(common):,} genes that all training sets have."
+        raise DatamixError(
+            msg, fix="give another file with --on, or leave out the training set that measures few genes"
+        )
+    return len(common), min(trained, key=lambda one: len(one[1]))[0], tested

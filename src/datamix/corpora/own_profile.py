@@ -1,13 +1,15 @@
 """A profile of one's own cells: from files and what they are for to `config/<name>.yaml`, with nothing asked."""
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from datamix.corpora.cell_folders import files_of
 from datamix.corpora.evaluation_sets import LEAST_CELLS
 from datamix.corpora.fetch import fetch
 from datamix.corpora.gene_tables import gene_table
-from datamix.corpora.inspection import Inspection, files_of, inspect_cells
+from datamix.corpora.inspection import Inspection, inspect_cells
 from datamix.corpora.inspection_words import describe
 from datamix.corpora.labels_beside import tables_beside
 from datamix.corpora.own_choices import (
@@ -24,12 +26,14 @@ from datamix.project.errors import DatamixError
 from datamix.project.files import replacing, sha256
 from datamix.project.manifest import Manifest, read_manifest
 from datamix.project.profile import QC, Profile
+from datamix.project.profile_files import require_profile_name
 from datamix.project.settings import NAME
 from datamix.project.yaml import read_yaml
 
 GENE_SETS = "hallmark"
 """The dataset of the manifest whose gene sets Figure 4 looks for."""
-_ENDINGS = r"(?i)(?:\.(?:h5ad|h5mu|h5|hdf5|zarr|loom|rds|rda|rdata|csv|tsv|txt|gz|zip|tar|tgz))+$"
+_LONGEST_OF_SET = 40  # mixtures have the names of all their sets, and so have files
+_ENDINGS = r"(?i)(?:\.(?:h5ad|h5mu|h5|hdf5|zarr|loom|rds|rda|rdata|csv|tsv|txt|gct|mtx|gz|zip|tar|tgz))+$"
 
 
 def new_profile(
@@ -73,6 +77,7 @@ def new_profile(
     if re.fullmatch(r"[A-Za-z0-9_-]+", name) is None:
         msg = f"A profile cannot be called {name!r}: letters (a to z, A to Z), digits, - and _ only."
         raise DatamixError(msg, fix="choose another name")
+    require_profile_name(name)
     if path.exists():
         msg = f"{path} exists: a profile of this name is there already."
         raise DatamixError(msg, fix="choose another name, or edit that profile")
@@ -91,10 +96,10 @@ def new_profile(
                 f"{part.path}: {n or 'no'} cell passes the filters; to be scored on, '{part.name}' needs {LEAST_CELLS}."
             )
             raise DatamixError(msg, fix="give another file with --on")
-    genes, fewest = count_shared_genes(parts)
+    genes, fewest, tested_genes = count_shared_genes(parts)
     sizes = {p.name: int(p.cells(qc).sum()) for role in ("baseline", "added") for p in parts if p.role == role}
     shares, gene_sets = choose_shares(sizes), _gene_sets(manifest, root=root, say=say)
-    choices = Choices(name, parts, qc, cells, whole, shares, genes, fewest, gene_sets)
+    choices = Choices(name, parts, qc, cells, whole, shares, genes, fewest, tested_genes, gene_sets)
     with replacing(path) as beside:
         beside.write_text(profile_text(choices, root=root), encoding="utf-8")
         read_manifest(root, read_yaml(beside, Profile))
@@ -108,8 +113,13 @@ def _named(roles: Sequence[tuple[Role, str]]) -> list[tuple[Role, str, Path]]:
     found: list[tuple[Role, str, Path]] = []
     for role, text in roles:
         before, sign, after = text.partition("=")
-        given = bool(sign) and not Path(text).exists() and re.fullmatch(NAME, before) is not None
-        path = Path(after if given else text).expanduser().resolve()
+        given = bool(sign) and not Path(text).exists()
+        if given and (re.fullmatch(NAME, before) is None or len(before) > _LONGEST_OF_SET):
+            msg = f"'{before}' cannot be the name of a set, as in {text}."
+            what = f"letters (a to z, A to Z), digits and _, a letter first, at most {_LONGEST_OF_SET} of them"
+            raise DatamixError(msg, fix=f"use {what}: name=FILE")
+        # Not resolved: a link may lead to a store in which files have names of their own.
+        path = Path(os.path.abspath(Path(after if given else text).expanduser()))  # noqa: PTH100
         name = before if given else _plain(path.name)
         trained = role != "evaluation"
         if any(name == other and (kind != "evaluation") == trained for kind, other, _ in found):
@@ -122,9 +132,10 @@ def _named(roles: Sequence[tuple[Role, str]]) -> list[tuple[Role, str, Path]]:
 
 
 def _plain(file_name: str) -> str:
-    """Make a name of a file's: letters, digits and underscores."""
+    """Make a name of a file's: letters, digits and underscores, and no more than a figure has room for."""
     stem = re.sub(r"[^A-Za-z0-9]+", "_", re.sub(_ENDINGS, "", file_name)).strip("_").lower()
-    return stem if re.fullmatch(NAME, stem) else f"set_{stem}".rstrip("_")
+    stem = stem if re.fullmatch(NAME, stem) else f"set_{stem}"
+    return stem[:_LONGEST_OF_SET].rstrip("_")
 
 
 def _look_into(
@@ -143,6 +154,9 @@ def _look_into(
                 say(line)
             if found.problem is not None:
                 raise found.problem
+            if found.name_with == "":
+                msg = f"{path}: names of cells repeat, and no column tells these cells apart."
+                raise DatamixError(msg, fix="give each cell a name of its own, its sample in front, say")
             looked[path] = found, {file: sha256(place) for file, place in found.all_files.items()}
         taken = {*manifest.datasets, *(part.dataset for part in parts)}
         ids = (name, f"{name}_{'evaluated' if role == 'evaluation' else 'own'}", *(f"{name}_{i}" for i in range(2, 99)))

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from datamix.corpora.own_choices import (
     shared_cells,
     shared_donor_names,
 )
-from datamix.corpora.own_shares import LEAST, Shares, comment, in_minutes, seconds_of_training, shares_text
+from datamix.corpora.own_shares import LEAST, Shares, comment, in_minutes, name_text, seconds_of_training, shares_text
 from datamix.project.files import files_in
 from datamix.project.profile import QC
 
@@ -44,6 +44,8 @@ class Choices:
     """Genes that all training sets share."""
     fewest: Part
     """The training set with the fewest genes of its own."""
+    tested_genes: Mapping[str, int]
+    """How many of them each evaluation set has."""
     gene_sets: str | None
 
     def of(self, role: str) -> list[Part]:
@@ -88,6 +90,9 @@ class Choices:
             yield "whole", f"{label(self.whole)}, smaller than a block, held against a control as small"
         of_few = f", because {self.fewest.name} has few: all is compared on these" if self.genes < _FEW_GENES else ""
         yield "genes", f"{self.genes:,} that all training sets have{of_few}"
+        for name, n in self.tested_genes.items():
+            if n < self.genes / 2:
+                yield "note", f"{name} has {n:,} of these genes; the others count as 0 in its cells"
         for part in (part for part in self.of("evaluation") if part.source is not None):
             donors = ", ".join(part.donors[:_SHOWN])
             yield "held out", f"donors {donors} of {part.path.name} are for '{part.name}' only"
@@ -95,9 +100,9 @@ class Choices:
         for part in self.of("added"):
             if n := shared_cells(part, baseline):
                 yield "note", f"{n:,} of the {part.found.n_cells:,} cells of {part.name} stand in {baseline.name}, too"
-        for tested, trained, names in _namesakes(self.parts):
-            both = f"{tested.name} and {trained.name} both name a donor {', '.join(names[:3])}"
-            yield "note", f"{both}: if it is the same person, give both datasets one `source`"
+        for tested, others, names in _namesakes(self.parts):
+            both = f"{tested.name} names a donor {', '.join(names[:3])}, and so {'does' if len(others) == 1 else 'do'}"
+            yield "note", f"{both} {label(others)}: if it is the same person, give these datasets one `source`"
         time = f"about {in_minutes(self.minutes)} of training a seed on one core, for {len(SEEDS)} seeds"
         if self.shares is not None:
             of = f"mixtures of {self.shares.cells:,} cells of {label(self.shares.blocks)}"
@@ -136,7 +141,7 @@ def _head(choices: Choices) -> Iterator[str]:
     yield from comment(
         f"Your own cells. `make book PROFILE={choices.name}` makes the book, and after a change here what it concerns."
     )
-    yield f"name: {choices.name}"
+    yield f"name: {name_text(choices.name)}"
     asked = f"{added} added to {label([baseline])}" if added else label([baseline])
     yield f"title: {_text(f'{choices.name}: {asked}, on {tested}')}"
     yield "simulated: false"
@@ -174,9 +179,9 @@ def _sets(choices: Choices) -> Iterator[str]:
     (baseline,) = choices.of("baseline")
     yield "# What the others are added to; its cells are split in two halves, the second being the control."
     yield "baselines:"
-    yield f"  {baseline.name}:"
+    yield f"  {name_text(baseline.name)}:"
     yield f"    label: {_label(baseline)}"
-    yield f"    dataset: {baseline.dataset}"
+    yield f"    dataset: {name_text(baseline.dataset)}"
     yield ""
     if choices.of("added"):
         yield "# Each is trained on alone, and on top of the baseline."
@@ -188,9 +193,9 @@ def _sets(choices: Choices) -> Iterator[str]:
         )
         yield "added: {}"
     for part in choices.of("added"):
-        yield f"  {part.name}:"
+        yield f"  {name_text(part.name)}:"
         yield f"    label: {_label(part)}"
-        yield f"    datasets: [{part.dataset}]"
+        yield f"    datasets: [{name_text(part.dataset)}]"
         if part.name in choices.whole:
             yield "    cells: all       # it is smaller than a block; its control is as small"
     yield ""
@@ -203,9 +208,9 @@ def _sets(choices: Choices) -> Iterator[str]:
     for part in choices.of("evaluation"):
         group, why = part.found.group or ("non-disease", "nothing in the file says so; change it where it is not")
         n = int(part.cells(choices.qc).sum())
-        yield f"  {part.name}:"
+        yield f"  {name_text(part.name)}:"
         yield f"    label: {_label(part)}"
-        yield f"    dataset: {part.dataset}"
+        yield f"    dataset: {name_text(part.dataset)}"
         yield f"    group: {group}     # {why}"
         if n > EVALUATED:
             yield f"    cells: {EVALUATED}      # drawn of {n:,}, so that scoring takes minutes"
@@ -249,7 +254,7 @@ def _datasets(choices: Choices, root: Path) -> Iterator[str]:
         of.setdefault(part.dataset, part)
     for dataset, part in of.items():
         found = part.found
-        yield f"  {dataset}:"
+        yield f"  {name_text(dataset)}:"
         side = "" if part.source is None else f", {'held-out' if part.role == 'evaluation' else 'other'} donors"
         yield f"    title: {_text(part.path.name + side)}"
         yield "    reader: file"
@@ -258,7 +263,8 @@ def _datasets(choices: Choices, root: Path) -> Iterator[str]:
         if found.wants_table:
             yield f"    gene_table: {GENE_TABLE}"
         if part.source is not None:
-            yield f"    source: {part.source}      # parts of one file: the run stops where they share a donor"
+            source = name_text(part.source)
+            yield f"    source: {source}      # parts of one file: the run stops where they share a donor"
         yield "    access: own"
         yield from _options(part)
         yield "    files:"
@@ -268,29 +274,36 @@ def _datasets(choices: Choices, root: Path) -> Iterator[str]:
             yield f"        path: {_text(_told(path, root))}"
             yield f"        bytes: {size}"
             yield f"        sha256: {part.sha256[name]}"
-        for tested, trained, names in _namesakes(choices.parts):
+        for tested, others, names in _namesakes(choices.parts):
             if tested is part:
-                both = f"{trained.name} names a donor {', '.join(names[:3])}, too"
-                yield from comment(f"{both}: if it is the same person, give both one `source`.", indent=4)
+                both = f"{label(others)} {'names' if len(others) == 1 else 'name'} a donor {', '.join(names[:3])}, too"
+                yield from comment(f"{both}: if it is the same person, give these one `source`.", indent=4)
 
 
 def _options(part: Part) -> Iterator[str]:
     found = part.found
-    yield "    options:" + ("" if found.cell_type or found.donor else " {}")
+    yield "    options:" + ("" if found.cell_type or found.donor or found.name_with else " {}")
     if found.cell_type is not None:
-        yield f"      cell_type: {_rule(found.cell_type)}      # {len(found.cell_type.values):,} types"
+        yield f"      cell_type: {_rule(found.cell_type)}      # {_counted(found.cell_type, 'type')}"
     else:
         words = "No column is named like cell types, so cells are “not labelled”. Name it: cell_type: column"
         yield from comment(words, indent=6)
     if found.donor is not None:
-        what = "samples, the nearest that it has to donors" if found.donor.is_sample else "donors"
-        yield f"      donor: {_rule(found.donor)}      # {len(found.donor.values):,} {what}"
+        named, what = ("sample", ", the nearest that it has to donors") if found.donor.is_sample else ("donor", "")
+        yield f"      donor: {_rule(found.donor)}      # {_counted(found.donor, named)}{what}"
     elif len(found.samples) == 1:
         words = "No column is named like donors, so whether two sets share one is not known. Name it: donor: column"
         yield from comment(words, indent=6)
+    if found.name_with:
+        yield f"      name_with: {_text(found.name_with)}      # put before the names of cells, some of which repeat"
     if part.donors and found.donor is not None:
         kept = "donor" if found.donor.file else found.donor.name
         yield f"      keep: {{{_text(kept)}: {json.dumps(list(part.donors), ensure_ascii=False)}}}"
+
+
+def _counted(column: Column, what: str) -> str:
+    n = len(column.values)
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def _rule(column: Column) -> str:
@@ -321,7 +334,7 @@ def _why_qc(choices: Choices) -> str:
     if qc == usual:
         return f"more than {qc.min_counts:,g} counts, less than {qc.max_mito:.0%} mitochondrial, as in the paper"
     least = min(
-        choices.parts,
+        [part for part in choices.parts if not part.found.is_unfiltered] or choices.parts,
         key=lambda part: part.found.passing(min_counts=usual.min_counts, max_mito=usual.max_mito).mean(),
     )
     share = least.found.passing(min_counts=usual.min_counts, max_mito=usual.max_mito).mean()
@@ -332,12 +345,13 @@ def _why_qc(choices: Choices) -> str:
     )
 
 
-def _namesakes(parts: Sequence[Part]) -> Iterator[tuple[Part, Part, tuple[str, ...]]]:
+def _namesakes(parts: Sequence[Part]) -> Iterator[tuple[Part, list[Part], list[str]]]:
+    """Give each evaluation set with the training sets that name a donor as it does, and these names."""
     for tested in (part for part in parts if part.role == "evaluation"):
-        for trained in (part for part in parts if part.role != "evaluation"):
-            names = shared_donor_names(tested, trained)
-            if names:
-                yield tested, trained, names
+        names = {p.name: shared_donor_names(tested, p) for p in parts if p.role != "evaluation"}
+        others = [part for part in parts if part.role != "evaluation" and names[part.name]]
+        if others:
+            yield tested, others, list(dict.fromkeys(name for part in others for name in names[part.name]))
 
 
 def _label(part: Part) -> str:

@@ -1,8 +1,11 @@
 """Mixtures by shares of one's own cells: which sets, how many cells, how long, and the section of the profile."""
 
+import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+
+import yaml
 
 from datamix.corpora.planning import SECONDS_A_CELL
 
@@ -83,7 +86,7 @@ def shares_text(shares: Shares, *, name: str, minutes: int) -> Iterator[str]:
     yield "composition:"
     yield f"  cells: {shares.cells}     # of each mixture: {why}"
     if shares.left_out:
-        yield f"  blocks: [{', '.join(shares.blocks)}]"
+        yield f"  blocks: [{', '.join(map(name_text, shares.blocks))}]"
         why = f"{', '.join(shares.left_out)}: with fewer than {LEAST:,} cells, or beyond {MOST} sets"
         yield from comment(f"left out: {why}", indent=2)
     equal = 2 ** len(shares.blocks) - 1
@@ -99,6 +102,11 @@ def comment(words: str, *, indent: int = 0) -> list[str]:
     """Wrap words as comments of YAML."""
     before = " " * indent + "# "
     return textwrap.wrap(words, width=_LINE, initial_indent=before, subsequent_indent=before, break_on_hyphens=False)
+
+
+def name_text(name: str) -> str:
+    """Write a name for YAML: quoted where it would be read as something else (`on`, `null`, `2024`)."""
+    return name if yaml.safe_load(name) == name else json.dumps(name)
 
 
 def in_minutes(minutes: int) -> str:

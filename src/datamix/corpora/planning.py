@@ -45,8 +45,8 @@ def rule_resources(profile: Profile, rule: str) -> dict[str, int]:
             # Beyond the block: the table of all cells, of which there can be millions.
             return {"mem_mb": profile.memory_mb + (3_000 if large else 500), "runtime": 720 if large else 60}
         case "train" | "hold_out" | "composition":
-            # Two blocks, once as they are read and once as they are trained on. On a GPU, where models are trained
-            # together, no more: counts leave the host before the next model's are read. Blocks of all mixtures
+            # Two blocks, and as much again where cells are thinned as they are put together. On a GPU, where models are
+            # trained together, no more: counts leave the host before the next model's are read. Blocks of all mixtures
             # together: the baseline, each added set alone, and two for each addition and the control.
             memory = 2_000 + 2 * 2 * block * _CELL_BYTES // 1_000_000
             blocks = 1 + len(profile.added) + 2 * (1 + len(profile.added))

@@ -234,6 +234,12 @@ def _finished(parts: Path, made_from: Mapping[str, Any]) -> int:
     return len(_list_parts(parts))
 
 
+def forget_blocks(dataset_id: str, *, profile: Profile, root: Path) -> None:
+    """Remove the blocks that a preparation left which cannot be gone on with."""
+    parts = Layout(root, profile).corpus(dataset_id).with_name(f".{dataset_id}.parts")
+    shutil.rmtree(parts, ignore_errors=True)
+
+
 def _list_parts(folder: Path) -> list[Path]:
     return sorted(folder.glob("[0-9]*.h5ad"))
 

@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from datamix.project.errors import DatamixError
 from datamix.project.manifest import Manifest
 from datamix.sources.formats.blocks import nearest
+from datamix.sources.formats.damage import guarded
 
 READERS: dict[str, str] = {
     "r_data": "datamix.sources.readers.r_data:read_r_data",
@@ -31,7 +32,6 @@ READERS: dict[str, str] = {
     "gene_table": "datamix.sources.readers.gene_table:read_gene_table",
     "gmt": "datamix.sources.formats.gmt:read_gmt",
     "sctab": "datamix.sources.readers.sctab:read_sctab",
-    "census": "datamix.sources.readers.census:read_census",
     "cancer_atlas": "datamix.sources.readers.cancer_atlas:read_cancer_atlas",
     "cancer_atlas_aggregate": "datamix.sources.readers.cancer_atlas:read_cancer_atlas_aggregate",
     "perturb_seq": "datamix.sources.readers.perturb_seq:read_perturb_seq",
@@ -45,7 +45,7 @@ READERS: dict[str, str] = {
 
 
 def reader(name: str, *, options: Mapping[str, Any], dataset_id: str) -> Callable[..., Any]:
-    """Return a reader, after checking that it knows the options.
+    """Return a reader, after checking that it knows the options; what its files may be damaged by, it says.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def reader(name: str, *, options: Mapping[str, Any], dataset_id: str) -> Callabl
         fix = f"edit its options in data_manifest.yaml; it knows {', '.join(accepted) or 'none'}"
         raise DatamixError(msg, fix=f"{fix}; did you mean '{near}'?" if near else fix)
     _require_types(read, options, where=f"Dataset '{dataset_id}': the reader '{name}'")
-    return read
+    return guarded(read)
 
 
 def _require_types(read: Callable[..., Any], options: Mapping[str, Any], *, where: str) -> None:

@@ -1,6 +1,9 @@
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from foreign_cells import GENES as SYMBOLS
+from foreign_cells import IDS, made_up
 
 from datamix.project.errors import DatamixError
 from datamix.sources.readers.file import read_file
@@ -48,3 +51,49 @@ def test_a_table_that_does_not_fit(files, text, options, message):
     files["cells.csv"].write_text(text)
     with pytest.raises(DatamixError, match=message):
         list(read_file(files, **({"cells": "cells.csv", "counts": "counts.csv", "donor": "line"} | options)))
+
+
+@pytest.fixture
+def rich(tmp_path):
+    """An h5mu file whose modalities are both of genes, with more of everything than is taken unasked."""
+    cells = made_up()
+    cells.obs["batch"] = np.resize(["b1", "b2"], 40)
+    cells.obs_names = [f"AAAC{i % 20:012d}-1" for i in range(40)]  # as where two samples were put together
+    cells.var["ids"], cells.var["other_ids"] = IDS, [*IDS[1:], IDS[0]]
+    cells.var["titles"] = [f"{gene} of man" for gene in SYMBOLS]
+    cells.layers["twice"] = cells.X * 2
+    cells.write_h5ad(tmp_path / "x.h5ad")
+    with h5py.File(tmp_path / "x.h5ad") as source, h5py.File(tmp_path / "a.h5mu", "w") as file:
+        for name, times in (("rna", 1), ("nuclei", 3)):
+            file.create_group(f"mod/{name}")
+            for part in source:
+                source.copy(part, file[f"mod/{name}"])
+            file[f"mod/{name}/X/data"][:] *= times
+    return {"a.h5mu": tmp_path / "a.h5mu"}, cells
+
+
+def test_each_option_says_what_is_read(rich):
+    files, cells = rich
+    counts = cells.X.toarray()
+
+    def read(**options):
+        return next(iter(read_file(files, **options)))
+
+    as_it_is = read()
+    np.testing.assert_array_equal(as_it_is.X.toarray(), counts)
+    assert list(as_it_is.var["ensembl"]) == IDS
+    np.testing.assert_array_equal(read(modality="nuclei").X.toarray(), counts * 3)
+    np.testing.assert_array_equal(read(matrix="layers/twice").X.toarray(), counts * 2)
+    assert list(read(ensembl="other_ids").var["ensembl"]) == [*IDS[1:], IDS[0]]
+    assert list(read(symbol="titles").var["symbol"]) == [f"{gene} of man" for gene in SYMBOLS]
+    labelled = read(cell_type="celltype", donor="donor", study="batch").obs
+    assert list(labelled["cell_type"]) == list(cells.obs["celltype"])
+    assert list(labelled["donor"]) == list(cells.obs["donor"])
+    assert list(labelled["dataset"]) == list(cells.obs["batch"])
+    kept = read(donor="donor", keep={"donor": ["d2"], "batch": "b1"})
+    assert set(kept.obs["donor"]) == {"d2"}
+    np.testing.assert_array_equal(kept.X.toarray(), counts[(cells.obs["donor"] == "d2") & (cells.obs["batch"] == "b1")])
+    assert list(read(name_with=["batch", "donor"]).obs_names[:2]) == [
+        "b1:d1:AAAC000000000000-1",
+        "b2:d1:AAAC000000000001-1",
+    ]

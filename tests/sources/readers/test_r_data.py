@@ -221,7 +221,7 @@ def test_labels_of_the_names(tmp_path):
     [
         ({"rule": "guess"}, "the rule 'guess' does not exist"),
         ({"rule": "column", "column": "call"}, "the rule 'column' does not take these options: .*'file'"),
-        ({"rule": "column", "file": "l.txt", "column": "kind"}, r"l\.txt has no column 'kind'; it has call"),
+        ({"rule": "column", "file": "l.txt", "column": "kind"}, r"l\.txt has no column 'kind'; it has cell, call"),
         ({"rule": "column", "file": "m.txt", "column": "call"}, r"no file 'm\.txt', only a\.rda, l\.txt"),
         (
             {"rule": "column", "file": "l.txt", "column": "call", "suffix": "-1"},

@@ -1,7 +1,8 @@
 """What every format comes to: the cells of one file, ready to be read a few rows at a time."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,27 @@ from datamix.project.errors import DatamixError
 from datamix.sources.formats.blocks import nearest, require_columns
 
 GENE_EXPRESSION = "Gene Expression"
+# What 10x calls features that are no genes.
+_OTHER_KINDS = {
+    "Peaks",
+    "Antibody Capture",
+    "CRISPR Guide Capture",
+    "Multiplexing Capture",
+    "Antigen Capture",
+    "Custom",
+}
+# Rows among the genes that are none: reads that counting programs (HTSeq, STAR) could give to no gene, and spike-ins.
+_NO_GENES = r"^(?:__\w+|N_(?:unmapped|multimapping|noFeature|ambiguous)|unmapped|ERCC[-._]\d{5})$"
 _SAMPLE = 1 << 20
+_LAYERS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"^(?:raw[_.]?)?(?:counts?|umis?)$|^raw$|^matrix$",
+        r"^(?:spliced|mature)$",
+        r"(?!)",  # any other
+        r"^(?:unspliced|nascent|ambiguous|spanning|antisense)$|binar",  # a part, or yes and no
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +104,11 @@ def _rows(values: sparse.csr_matrix, rows: np.ndarray) -> sparse.csr_matrix:
     return block
 
 
+def layers_in_order(names: Iterable[str]) -> list[str]:
+    """Sort layers: those called counts first, then those of spliced molecules, and parts of the counts last."""
+    return sorted(names, key=lambda name: (next((i for i, p in enumerate(_LAYERS) if p.search(name)), 2), name))
+
+
 def looks_like_counts(values: np.ndarray) -> bool:
     """Tell whether values, or a sample of them, are finite whole numbers from 0 up, and not all 0."""
     values = np.asarray(values[:_SAMPLE], dtype=np.float64)
@@ -107,6 +133,10 @@ def choose_matrix(sizes: Mapping[str, int], counts: Mapping[str, bool], *, wante
     ------
     DatamixError
         If there is no such place, or none holds raw counts.
+
+    Notes
+    -----
+    Of matrices as wide as each other the first is taken; `layers_in_order` sorts layers for it.
     """
     listed = ", ".join(f"{place} ({'raw counts' if counts[place] else 'no raw counts'})" for place in sizes)
     if wanted is not None:
@@ -122,25 +152,43 @@ def choose_matrix(sizes: Mapping[str, int], counts: Mapping[str, bool], *, wante
     found = [place for place in sizes if counts[place]]
     if not found:
         msg = f"{where} holds no raw counts, whole numbers from 0 up; it has {listed or 'no matrix'}."
-        raise DatamixError(msg, fix="take the file that holds raw counts: these values look normalised or scaled")
+        fix = "take the file that holds raw counts: these values look normalised or scaled, or some are missing"
+        raise DatamixError(msg, fix=fix)
     return max(found, key=lambda place: sizes[place])
 
 
 def only_genes(file: CellFile) -> CellFile:
-    """Leave antibodies, peaks and guides out, where the file says which of its features are genes."""
+    """Leave out what is no gene: antibodies, peaks and guides, where the file says so, and counters' own rows.
+
+    Raises
+    ------
+    DatamixError
+        If the file says of everything that it is something else.
+    """
+    notes = []
+    kept = np.ones(len(file.var), dtype=bool)
     kinds = next((c for c in ("feature_types", "feature_type") if c in file.var.columns), None)
-    if kinds is None:
+    if kinds is not None:
+        if len(file.var) and set(file.var[kinds]) <= _OTHER_KINDS:
+            listed = ", ".join(f"{n:,} of kind {kind}" for kind, n in file.var[kinds].value_counts().items())
+            msg = f"{file.where} holds no genes; it has {listed}."
+            raise DatamixError(msg, fix="take the file with gene expression")
+        genes = (file.var[kinds] == GENE_EXPRESSION).to_numpy()
+        if genes.any() and not genes.all():
+            others = file.var[kinds][~genes].value_counts()
+            kept = genes
+            notes.append(", ".join(f"{n:,} of kind {kind}" for kind, n in others.items()))
+    counters = file.var.index.astype(str).str.contains(_NO_GENES, regex=True)
+    if counters.any():
+        kept &= ~counters
+        names = file.var.index[counters]
+        notes.append(", ".join(map(str, names[:4])) + (f" and {len(names) - 4:,} more" if len(names) > 4 else ""))
+    if not notes:
         return file
-    genes = (file.var[kinds] == GENE_EXPRESSION).to_numpy()
-    if genes.all() or not genes.any():
-        return file
-    columns = np.flatnonzero(genes)
-    others = file.var[kinds][~genes].value_counts()
-    note = ", ".join(f"{n:,} of kind {kind}" for kind, n in others.items())
-    return CellFile(
-        **{f: getattr(file, f) for f in ("kind", "where", "matrix", "n_cells", "columns", "read_obs", "read_names")},
+    columns = np.flatnonzero(kept)
+    return replace(
+        file,
         var=file.var.iloc[columns],
         read_rows=lambda rows: file.read_rows(rows)[:, columns],
-        places=file.places,
-        notes=(*file.notes, f"features that are no genes are left out: {note}"),
+        notes=(*file.notes, f"features that are no genes are left out: {'; '.join(notes)}"),
     )

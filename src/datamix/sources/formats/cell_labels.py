@@ -208,8 +208,11 @@ def _table(files: Mapping[str, Path], file: str, name: str | None) -> pd.DataFra
 
 def _column(table: pd.DataFrame, column: str, file: str) -> pd.Series:
     if column not in table.columns:
-        near = nearest(column, map(str, table.columns))
-        msg = f"{file} has no column '{column}'; it has {', '.join(map(str, table.columns[:20]))}."
+        if column == table.index.name:
+            return pd.Series(table.index, index=table.index)
+        there = [*([table.index.name] if table.index.name else []), *table.columns]
+        near = nearest(column, map(str, there))
+        msg = f"{file} has no column '{column}'; it has {', '.join(map(str, there[:20]))}."
         fix = "edit the dataset's options in data_manifest.yaml"
         raise DatamixError(msg, fix=f"{fix}: did you mean '{near}'?" if near else fix)
     return table[column]

@@ -11,7 +11,11 @@ EVERYWHERE = ("ACTB", "GAPDH", "EEF1A1", "B2M", "TMSB10", "RPL3", "RPS2", "MALAT
 """Genes that every human expression matrix has, whatever was filtered."""
 _ID = r"(?:^|_)ENS[A-Z]{0,4}G\d{8,}"
 _MITO = r"^(?:\w+_)?MT[-.](?:ND\d|CO\d|ATP\d|CYB)"
-QC_COLUMNS = r"(?i)^(?:n_?count.*|n_?features?.*|n_?genes?.*|n_?umis?.*|total_counts.*|pct_.*|percent.*)$"
+QC_COLUMNS = (
+    r"(?i)^(?:n_?count.*|n_?features?.*|n_?genes?.*|n_?umis?.*|total_counts.*|pct_.*|percent.*"
+    r"|(?:seurat_)?clusters?|leiden.*|louvain.*|\w+_snn_res\..*|(?:donor|patient|sample|individual)s?(?:_?id)?|batch(?:_?id)?"
+    r"|orig\.ident|age|sex|(?:s|g2m|doublet)[_.]?scores?|(?:umap|tsne|pca?)_?\d+)$"
+)
 """Columns of numbers about cells that stand among the genes of a table of cells."""
 
 
@@ -32,6 +36,11 @@ def genes_are_rows(rows: Sequence[str] | np.ndarray, columns: Sequence[str] | np
         )
         raise DatamixError(msg, fix="take a matrix whose genes are named by human gene symbols or Ensembl ids")
     return scores[0] > scores[1]
+
+
+def has_genes(names: Sequence[str] | np.ndarray) -> bool:
+    """Tell whether any of the names is that of a gene which every human expression matrix has, or an Ensembl id."""
+    return _genes(names) > 0
 
 
 def _genes(names: Sequence[str] | np.ndarray) -> int:

@@ -350,7 +350,10 @@ def _read_repeated(column: h5py.Dataset) -> np.ndarray:
 
 def _as_text(values: object) -> np.ndarray:
     if isinstance(values, pd.Categorical):
-        return _texts_of(values.codes, _as_text(values.categories))
+        names = values.categories.to_numpy()
+        if names.dtype.kind == "f" and (names == np.floor(names)).all():
+            names = names.astype(np.int64)  # donor 1, not 1.0
+        return _texts_of(values.codes, _as_text(names))
     return np.array([_text(v) for v in np.asarray(values, dtype=object)], dtype=object)
 
 

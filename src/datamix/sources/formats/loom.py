@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import sparse
 
 from datamix.project.errors import DatamixError
-from datamix.sources.formats.cell_file import CellFile, choose_matrix, looks_like_counts
+from datamix.sources.formats.cell_file import CellFile, choose_matrix, layers_in_order, looks_like_counts
 from datamix.sources.formats.h5ad_rows import SLAB_BYTES, stack
 
 _CELLS = ("CellID", "cell_id", "obs_names", "cell_names", "barcode", "barcodes", "Barcode")
@@ -27,7 +27,7 @@ def open_loom(file: h5py.File, *, matrix: str | None = None) -> CellFile:
         If its genes or cells have no names, or it holds no raw counts.
     """
     where = str(file.filename)
-    places = ["matrix", *(f"layers/{name}" for name in file.get("layers", {}))]
+    places = ["matrix", *(f"layers/{name}" for name in layers_in_order(file.get("layers", {})))]
     rows, columns = _attributes(file["row_attrs"]), _attributes(file["col_attrs"])
     turned = not set(_GENES) & set(rows.columns) and bool(set(_CELLS) & set(rows.columns))
     sizes = {place: file[place].shape[int(turned)] for place in places}

@@ -123,27 +123,18 @@ def _read_entries(
     seen, last = 0, 0
     columns = {"gene": np.float64, "cell": np.float64, "value": np.float64}
     try:
-        chunks = pd.read_csv(stream, sep=r"\s+", header=None, names=list(columns), dtype=columns, chunksize=ENTRIES)
-        for chunk in chunks:
-            if chunk.empty:
-                continue
-            gene, cell, value = (chunk[column].to_numpy() for column in columns)
-            inside = (gene >= 1) & (gene <= size[0]) & (cell >= 1) & (cell <= size[1]) & np.isfinite(value)
-            counts = (value >= 0) & (value == np.floor(value))
-            for good, expected, fix in (
-                (inside, f"gene, cell and value within {size[0]} × {size[1]}", FETCH_AGAIN),
-                (counts, "raw counts, whole numbers from 0 up", if_not_counts),
-            ):
-                if not good.all():
-                    bad = int(np.flatnonzero(~good)[0])
-                    found = f"{gene[bad]:g} {cell[bad]:g} {value[bad]:g}"
-                    msg = f"{name}: entry {seen + bad + 1} is '{found}'; expected {expected}."
-                    raise DatamixError(msg, fix=fix)
-            if cell[0] < last or (np.diff(cell) < 0).any():
-                msg = f"{name} is not sorted by cell (second column), so it cannot be read as a stream."
-                raise DatamixError(msg, fix="sort the lines after the header: LC_ALL=C sort -s -n -k2,2")
-            seen, last = seen + len(cell), cell[-1]
-            yield gene.astype(np.int64) - 1, cell.astype(np.int64) - 1, value
+        reader = pd.read_csv(stream, sep=r"\s+", header=None, names=list(columns), dtype=columns, chunksize=ENTRIES)
+        with reader as chunks:
+            for chunk in chunks:
+                if chunk.empty:
+                    continue
+                gene, cell, value = (chunk[column].to_numpy() for column in columns)
+                _require_entries(gene, cell, value, name, size=size, seen=seen, if_not_counts=if_not_counts)
+                if cell[0] < last or (np.diff(cell) < 0).any():
+                    msg = f"{name} is not sorted by cell (second column), so it cannot be read as a stream."
+                    raise DatamixError(msg, fix="sort the lines after the header: LC_ALL=C sort -s -n -k2,2")
+                seen, last = seen + len(cell), cell[-1]
+                yield gene.astype(np.int64) - 1, cell.astype(np.int64) - 1, value
     except pd.errors.EmptyDataError:
         pass  # a matrix without entries
     except ValueError as error:  # pandas' ParserError is one
@@ -152,3 +143,26 @@ def _read_entries(
     if seen != entries:
         msg = f"{name} has {seen} entries, its header says {entries}: it is truncated."
         raise DatamixError(msg, fix=FETCH_AGAIN)
+
+
+def _require_entries(
+    gene: np.ndarray,
+    cell: np.ndarray,
+    value: np.ndarray,
+    name: str,
+    *,
+    size: tuple[int, int],
+    seen: int,
+    if_not_counts: str,
+) -> None:
+    inside = (gene >= 1) & (gene <= size[0]) & (cell >= 1) & (cell <= size[1]) & np.isfinite(value)
+    counts = (value >= 0) & (value == np.floor(value))
+    for good, expected, fix in (
+        (inside, f"gene, cell and value within {size[0]} × {size[1]}", FETCH_AGAIN),
+        (counts, "raw counts, whole numbers from 0 up", if_not_counts),
+    ):
+        if not good.all():
+            bad = int(np.flatnonzero(~good)[0])
+            found = f"{gene[bad]:g} {cell[bad]:g} {value[bad]:g}"
+            msg = f"{name}: entry {seen + bad + 1} is '{found}'; expected {expected}."
+            raise DatamixError(msg, fix=fix)

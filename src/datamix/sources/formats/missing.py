@@ -1,12 +1,15 @@
-"""What sources write where they do not know: no donor, no type."""
+"""What sources write where they do not know, and this project too: no donor, no type."""
 
 import numpy as np
 import pandas as pd
 
 MISSING = frozenset(
-    {"", "na", "n/a", "nan", "<na>", "none", "null", "unknown", "unspecified", "not available", "-", "."}
-)
-"""In lower case."""
+    {
+        "", "na", "n/a", "nan", "<na>", "none", "null", "unknown", "unspecified", "not available", "-", ".",
+        "unassigned", "unlabelled", "unlabeled", "unannotated", "not labelled", "not recorded",
+    }
+)  # fmt: skip
+"""In lower case; the last two are what a corpus of this project has, which may be a file that it reads."""
 
 
 def as_labels(values: pd.Series | np.ndarray | pd.Categorical, *, missing: str) -> np.ndarray:

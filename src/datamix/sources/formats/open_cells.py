@@ -14,7 +14,7 @@ from datamix.sources.formats.cell_file import CellFile, only_genes
 from datamix.sources.formats.h5ad_cells import open_h5ad_cells
 from datamix.sources.formats.h5ad_rows import open_h5ad
 from datamix.sources.formats.loom import open_loom
-from datamix.sources.formats.mex import find_mex, open_mex
+from datamix.sources.formats.mex import find_mex, is_matrix_market, open_mex, side_of
 from datamix.sources.formats.r_cells import open_r
 from datamix.sources.formats.r_objects import is_r
 from datamix.sources.formats.tenx_h5 import is_tenx_h5, open_tenx_h5
@@ -23,15 +23,21 @@ from datamix.sources.formats.zarr_cells import is_zarr, open_zarr
 
 FORMATS = "h5ad, h5mu, zarr, loom, 10x HDF5, 10x MEX, R (.rds, .RData), and tables of text"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_ENDS = r"(?i)(?:\.(?:h5ad|h5mu|h5|hdf5|zarr|loom|rds|rda|rdata|csv|tsv|txt|mtx|gz|bz2|xz|zip|tar|tgz))+$"
+_ENDS = r"(?i)(?:\.(?:h5ad|h5mu|h5|hdf5|zarr|loom|rds|rda|rdata|csv|tsv|txt|tab|mtx|gz|bz2|xz|zip|tar|tgz))+$"
+_COUNT_FIRST = "count them first: Cell Ranger, STARsolo and alevin-fry leave matrices that can be read here"
+# How a file begins, as it is or decompressed: what it is, and what helps.
 _OTHERS = {
-    b"PAR1": ("a Parquet table", "write it as CSV, or as h5ad"),
-    b"\x93NUMPY": ("a NumPy array, without names of cells and genes", "write it with names, as h5ad or CSV"),
-    b"\xd0\xcf\x11\xe0": ("an Excel workbook", "save it as CSV; mind that Excel turns gene names into dates"),
-    b"\x80\x04": ("a Python pickle, which can run any code when it is opened", "write it as h5ad"),
-    b"BAM\x01": ("aligned reads (BAM)", "count them first"),
-}
-_TEXTS = {
+    rb"PAR1": ("a Parquet table", "write it as CSV, or as h5ad"),
+    rb"ARROW1|FEA1": ("a Feather table", "write it as CSV, or as h5ad"),
+    rb"\x93NUMPY": ("a NumPy array, without names of cells and genes", "write it with names, as h5ad or CSV"),
+    rb"\xd0\xcf\x11\xe0": ("an Excel workbook", "save it as CSV; mind that Excel turns gene names into dates"),
+    rb"\x80[\x02-\x05]": ("a Python pickle, which can run any code when it is opened", "write it as h5ad"),
+    rb"\x0b\x0e\x0a\x0c": ("an R object that the package qs wrote", "saveRDS(qs::qread('…'), '….rds') in R"),
+    rb"BAM\x01|CRAM|@(?:HD|SQ)\t": ("aligned reads (BAM, CRAM, SAM)", _COUNT_FIRST),
+    rb"@[^\n]*\n[ACGTN]+\r?\n\+|>[^\n]*\n[ACGTNacgtn]+\r?\n": ("reads (FASTQ, FASTA)", _COUNT_FIRST),
+    rb"BZh\d": ("compressed by bzip2", "decompress it: bunzip2 -k"),
+    rb"\xfd7zXZ\x00": ("compressed by xz", "decompress it: unxz -k"),
+    rb"\x28\xb5\x2f\xfd": ("compressed by zstd", "decompress it: unzstd"),
     rb"(?i)\s*<(?:!doctype|html|\?xml)": (
         "a web page, not what was to be downloaded",
         "download it again: where a page asks for a login or a click, with a browser",
@@ -65,6 +71,7 @@ def open_cells(
         If a file is missing, damaged, of no known format, or holds no raw counts of named genes.
     """
     loose: list[Member] = []
+    given: dict[Path, str] = {}
     found: list[tuple[str, CellFile]] = []
     for name, path in files.items():
         members = _members(name, path)
@@ -72,11 +79,14 @@ def open_cells(
             found.append((_sample(name), _open(path, opened, matrix=matrix, modality=modality)))
         else:
             loose += members
-    for matrix_file, features, barcodes in find_mex(loose):
-        stem = re.sub(r"(?i)[_.-]?(?:matrix|counts)?\.mtx(?:\.gz)?$", "", matrix_file.name)
-        found.append(
-            (_sample(stem.replace("/", "_") or matrix_file.source.name), open_mex(matrix_file, features, barcodes))
-        )
+            given[path] = name
+    matrices = find_mex(loose)
+    sources = [mex.matrix.source for mex in matrices]
+    for mex, source in zip(matrices, sources, strict=True):
+        stem = re.sub(r"(?i)[_.-]?(?:matrix|counts)?\.mtx(?:\.gz)?$", "", mex.matrix.name)
+        stem = stem.replace("/", "_").strip("_.-")
+        alone = sources.count(source) == 1 and source.name != mex.matrix.name  # a folder or archive of one matrix
+        found.append((_sample(given[source] if alone or not stem else stem), open_mex(mex)))
     if not found:
         msg = f"No counts of cells are among {', '.join(files) or 'no files'}; expected {FORMATS}."
         raise DatamixError(msg, fix="list the files with counts under the dataset's files in data_manifest.yaml")
@@ -92,24 +102,24 @@ def _members(name: str, path: Path) -> list[Member] | None:
         if is_zarr(path):
             return None
         members = list_members(path)
-        if any(re.search(r"\.mtx(\.gz)?$", m.base, re.IGNORECASE) for m in members):
+        if any(is_matrix_market(m.base) for m in members):
             return members
         msg = (
             f"{path} is a folder without a matrix.mtx; it holds {', '.join(m.name for m in members[:8]) or 'nothing'}."
         )
         raise DatamixError(msg, fix="name the file with the counts in it")
-    if re.search(r"\.mtx(\.gz)?$", name, re.IGNORECASE):
+    if is_matrix_market(name):
         return [Member(path, path.name)]
-    part = re.search(r"(?:features?|genes?|barcodes?|peaks)[^/]*\.(?:tsv|csv|txt)(?:\.gz)?$", name, re.IGNORECASE)
-    if part and any(re.search(r"\.mtx(\.gz)?$", p.name, re.IGNORECASE) for p in path.parent.iterdir()):
+    if side_of(name) is not None and any(is_matrix_market(p.name) for p in path.parent.iterdir()):
         return [Member(path, path.name)]
     _require_no_arrays(path)
     if zipfile.is_zipfile(path) or re.search(r"\.(?:tar|tar\.gz|tgz)$", name, re.IGNORECASE):
         members = list_members(path)
-        if any(re.search(r"\.mtx(\.gz)?$", m.base, re.IGNORECASE) for m in members):
+        if any(is_matrix_market(m.base) for m in members):
             return members
         msg = f"{path} is an archive without a matrix.mtx; it holds {', '.join(m.name for m in members[:8])}."
-        raise DatamixError(msg, fix="set `unpack: true` for it in data_manifest.yaml, or unpack it and name the files")
+        fix = "unpack it and name what is in it; a file that data_manifest.yaml fetches is unpacked by `unpack: true`"
+        raise DatamixError(msg, fix=fix)
     return None
 
 
@@ -136,23 +146,19 @@ def _open(path: Path, opened: ExitStack, *, matrix: str | None, modality: str | 
     if start.startswith(_HDF5):
         return only_genes(_open_hdf5(path, opened, matrix=matrix, modality=modality))
     if is_r(path):
-        return open_r(path, matrix=matrix)
-    for mark, (what, fix) in _OTHERS.items():
-        if start.startswith(mark):
-            msg = f"{path} is {what}; expected counts as {FORMATS}."
-            raise DatamixError(msg, fix=fix)
+        return only_genes(open_r(path, matrix=matrix))
     plain = _start(path, inside=True)
     if plain.startswith(_HDF5):
         msg = f"{path} is a compressed HDF5 file, of which pieces cannot be read."
         raise DatamixError(msg, fix=f"gunzip -k {path.name}, or set `unpack: true` for it in data_manifest.yaml")
-    for form, (what, fix) in _TEXTS.items():
+    for form, (what, fix) in _OTHERS.items():
         if re.match(form, plain):
             msg = f"{path} is {what}; expected counts as {FORMATS}."
             raise DatamixError(msg, fix=fix)
     if b"\0" in plain or not plain.strip():
         msg = f"{path} is {'empty' if not plain.strip() else 'of a format that is not known here'}; expected {FORMATS}."
         raise DatamixError(msg, fix="take the counts in one of these formats; for a damaged file, another copy")
-    return open_count_table(path)
+    return only_genes(open_count_table(path))
 
 
 def _open_hdf5(path: Path, opened: ExitStack, *, matrix: str | None, modality: str | None) -> CellFile:

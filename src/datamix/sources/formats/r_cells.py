@@ -23,6 +23,7 @@ from datamix.sources.formats.r_objects import (
     is_matrix,
     members,
     r_class,
+    r_kind,
     r_object,
     require_in_memory,
 )
@@ -61,7 +62,7 @@ def open_r(path: Path, *, matrix: str | None = None) -> CellFile:
     for place, value in found.items():
         require_in_memory(value, where=f"{where}: {place or 'its object'}")
     if not found:
-        kind = r_class(content) or type(content).__name__
+        kind = r_kind(content)
         listed = ", ".join(members(content)) or "nothing"
         msg = f"{where}: its object is not a matrix but {kind}, and holds none ({listed})."
         raise DatamixError(msg, fix="save the matrix of counts from R: saveRDS(counts, 'counts.rds')")

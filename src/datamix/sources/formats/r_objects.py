@@ -101,6 +101,14 @@ def r_class(content: Any) -> str:
     return str(np.ravel(slots["class"])[0]) if "class" in slots else ""
 
 
+def r_kind(content: Any) -> str:
+    """Say what an object is, as a user of R would: its class, or a vector, a factor, a list."""
+    plain = {"Series": "a named vector", "ndarray": "a vector", "Categorical": "a factor", "DataFrame": "a data frame"}
+    others = {"dict": "a list", "list": "a list", "str": "a text", "DataArray": "a vector or an array"}
+    name = type(content).__name__
+    return r_class(content) or (plain | others).get(name, name)
+
+
 def as_matrix(content: Any, *, where: str, names: Sequence[np.ndarray | None] | None = None) -> NamedMatrix:
     """Take a matrix of the package Matrix, a named matrix or a data frame of numbers as a sparse matrix with names.
 
@@ -136,7 +144,7 @@ def as_matrix(content: Any, *, where: str, names: Sequence[np.ndarray | None] | 
         values = sparse.csr_matrix(content.values)
         found = [content.coords[d].values if d in content.coords else None for d in content.dims]
     else:
-        kind = r_class(content) or type(content).__name__
+        kind = r_kind(content)
         msg = f"{where} is not a matrix but {kind}" + (f"; it has {', '.join(slots)}." if slots else ".")
         raise DatamixError(msg, fix="name the matrix in the dataset's options in data_manifest.yaml (matrix: …)")
     both = zip(found, names or [None, None], strict=True)

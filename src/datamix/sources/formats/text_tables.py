@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,21 @@ from datamix.sources.formats.spool import Entries, Spool
 _VALUES = 4 << 20
 """Numbers of a table read at a time."""
 _HEAD = 200
+_COMMENTS = 50  # lines at most that begin with #, before a table
+_MOSTLY = 0.8
+_GCT = re.compile(rb"#1\.[23]\s*$")  # GenePattern's tables: the next line has their size
 # Columns of numbers that tables of genes have beside the counts.
 _NO_COUNTS = re.compile(r"^(?:chr|chromosome|start|end|strand|length|gene_?length)$", re.IGNORECASE)
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table of text with the names of its rows in the first column; all as text."""
+    """Read a table of text with the names of its rows in the first column, whose title they keep; all as text."""
     with open_member(Member(path, path.name)) as stream:
         first = stream.readline()
-    frame = pd.read_csv(path, sep=separator(first), dtype=str, index_col=0)
-    return frame.set_axis([str(i) for i in frame.index]).set_axis([str(c).strip() for c in frame.columns], axis=1)
+    with _in_utf8(path):
+        frame = pd.read_csv(path, sep=separator(first), dtype=str, index_col=0)
+    rows = pd.Index([str(i) for i in frame.index], dtype=object, name=frame.index.name)
+    return frame.set_axis(rows).set_axis([str(c).strip() for c in frame.columns], axis=1)
 
 
 def separator(line: bytes) -> str:
@@ -47,35 +53,49 @@ def open_count_table(path: Path) -> CellFile:
     DatamixError
         If it is no table of numbers, or its genes cannot be told.
     """
-    with naming_damage(str(path)):
+    with naming_damage(str(path)), _in_utf8(path):
         return _open_count_table(path)
 
 
+@contextmanager
+def _in_utf8(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        letter = error.object[error.start : error.start + 1]
+        msg = f"{path} is text in another encoding than UTF-8: it has the byte {letter.hex()} where a letter should be."
+        raise DatamixError(msg, fix=f"iconv -f WINDOWS-1252 -t UTF-8 {path} > {path.stem}_utf8{path.suffix}") from error
+
+
 def _open_count_table(path: Path) -> CellFile:
-    with open_member(Member(path, path.name)) as stream:
-        mark = separator(stream.readline())
-    head, index = _with_names(_read(path, mark, nrows=_HEAD))
+    mark, skipped = _start(path)
+    head, index = _with_names(_read(path, mark, skiprows=skipped, nrows=_HEAD))
     others = _other_columns(head)
     numbers = [c for c in head.columns if c not in others]
     if not numbers:
         msg = f"{path} has no column of numbers; it has {', '.join(map(str, head.columns[:10])) or 'one column'}."
         raise DatamixError(msg, fix="take a table of counts, genes × cells or cells × genes")
-    chunk = max(1, _VALUES // len(numbers))
-    text = [_with_names(piece, index)[0][others].astype(str) for piece in _read(path, mark, chunksize=chunk)]
+    options = {"skiprows": skipped, "chunksize": max(1, _VALUES // len(numbers))}
+    of_cells = [c for c in numbers if re.match(QC_COLUMNS, str(c))]  # where rows are cells
+    with _read(path, mark, **options) as pieces:
+        text = [_with_names(piece, index)[0][[*others, *of_cells]].astype(str) for piece in pieces]
     rows = pd.concat(text)
     by_genes = genes_are_rows([str(i) for i in rows.index], [str(c) for c in numbers], where=str(path))
-    if not by_genes:
-        numbers = [c for c in numbers if not re.match(QC_COLUMNS, str(c))]
+    if by_genes:
+        rows = rows[others]
+    else:
+        numbers = [c for c in numbers if c not in of_cells]
     shape = (len(numbers), len(rows)) if by_genes else (len(rows), len(numbers))
 
     def entries() -> Iterator[Entries]:
         start = 0
-        for piece in _read(path, mark, chunksize=chunk):
-            values = as_numbers(_with_names(piece, index)[0][numbers], where=str(path))
-            row, column = np.nonzero(values)
-            found = values[row, column]
-            yield (column, row + start, found) if by_genes else (row + start, column, found)
-            start += len(values)
+        with _read(path, mark, **options) as pieces:
+            for piece in pieces:
+                values = as_numbers(_with_names(piece, index)[0][numbers], where=str(path))
+                row, column = np.nonzero(values)
+                found = values[row, column]
+                yield (column, row + start, found) if by_genes else (row + start, column, found)
+                start += len(values)
 
     spool = Spool(entries(), shape=shape)
     plain = pd.DataFrame(index=pd.Index([str(c) for c in numbers], dtype=object))
@@ -92,6 +112,20 @@ def _open_count_table(path: Path) -> CellFile:
         read_names=lambda chosen: cells[chosen],
         read_rows=spool.read,
     )
+
+
+def _start(path: Path) -> tuple[str, int]:
+    """Say what separates the fields of a table, and how many lines of comments stand before it."""
+    with open_member(Member(path, path.name)) as stream:
+        lines = [stream.readline() for _ in range(_COMMENTS)]
+    if _GCT.match(lines[0]):
+        return "\t", 2
+    skipped = next((i for i, line in enumerate(lines) if not line.startswith(b"#")), 0)
+    mark = separator(lines[skipped])
+    fields = [len(re.split(mark, line.decode("utf-8", "replace"))) for line in lines[: skipped + 1]]
+    if skipped and fields[skipped - 1] >= fields[skipped] - 1:
+        skipped -= 1  # titles of columns, the first of which begins so
+    return mark, skipped
 
 
 def split_frame(frame: pd.DataFrame, *, where: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -132,7 +166,8 @@ def _read(path: Path, mark: str, **options: Any) -> Any:
     with path.open("rb") as stream:
         options["compression"] = "gzip" if stream.read(2) == b"\x1f\x8b" else "infer"
     if mark == ";":  # as spreadsheets write where the comma is the decimal mark
-        first = pd.read_csv(path, sep=mark, dtype=str, nrows=20, compression=options["compression"])
+        plain = {name: options[name] for name in ("compression", "skiprows") if name in options}
+        first = pd.read_csv(path, sep=mark, dtype=str, nrows=20, **plain)
         commas = first.apply(lambda column: column.str.fullmatch(r"\d+,\d+", na=False)).to_numpy().any()
         options["decimal"] = "," if commas else "."
     return pd.read_csv(path, sep=mark, low_memory=False, **options)
@@ -153,10 +188,17 @@ def _with_names(frame: pd.DataFrame, column: str | None = None) -> tuple[pd.Data
     return frame.drop(columns=row_numbers).set_index(column).rename_axis(None), column
 
 
+def _is_nearly_numeric(column: pd.Series) -> bool:
+    """Whether most values of a column of text are numbers, and not all: a word among counts, not labels."""
+    return bool(_MOSTLY < pd.to_numeric(column, errors="coerce").notna().mean() < 1)
+
+
 def _numbered(frame: pd.DataFrame) -> list[str]:
     return [str(i) for i in range(1, len(frame) + 1)]
 
 
 def _other_columns(frame: pd.DataFrame) -> list[Any]:
-    numeric = {c for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c])}
-    return [c for c in frame.columns if c not in numeric or _NO_COUNTS.match(str(c))]
+    """Name the columns that are no counts; one of counts with a word among them is none of these, and an error."""
+    numeric = {c for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c]) or _is_nearly_numeric(frame[c])}
+    empty = {c for c in frame.columns if str(c).startswith("Unnamed") and frame[c].isna().all()}  # a mark at the end
+    return [c for c in frame.columns if c not in numeric or c in empty or _NO_COUNTS.match(str(c))]

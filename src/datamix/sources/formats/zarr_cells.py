@@ -8,11 +8,11 @@ import numpy as np
 from scipy import sparse
 
 from datamix.project.errors import DatamixError
-from datamix.sources.formats.cell_file import CellFile, choose_matrix, looks_like_counts
+from datamix.sources.formats.cell_file import CellFile, choose_matrix, layers_in_order, looks_like_counts
+from datamix.sources.formats.gene_side import has_genes
 from datamix.sources.formats.h5ad_rows import SLAB_BYTES, stack
 from datamix.sources.formats.spool import Spool
 
-_LAYERS = ("counts", "raw_counts", "raw")
 _SAMPLED = 200_000
 
 
@@ -36,7 +36,7 @@ def open_zarr(folder: Path, *, matrix: str | None = None) -> CellFile:
     if absent:
         msg = f"{folder} is a zarr store without {', '.join(absent)}: it is not one that anndata wrote."
         raise DatamixError(msg, fix="take a store written by AnnData.write_zarr")
-    layers = sorted(group.get("layers", []), key=lambda name: (name not in _LAYERS, name))
+    layers = layers_in_order(group.get("layers", []))
     places = [p for p in ("X", "raw/X", *(f"layers/{name}" for name in layers)) if p in group]
     matrices: dict[str, Any] = {
         p: ad.io.sparse_dataset(group[p]) if isinstance(group[p], zarr.Group) else group[p] for p in places
@@ -45,6 +45,9 @@ def open_zarr(folder: Path, *, matrix: str | None = None) -> CellFile:
     place = choose_matrix({p: m.shape[1] for p, m in matrices.items()}, counts, wanted=matrix, where=str(folder))
     obs = ad.io.read_elem(group["obs"])
     var = ad.io.read_elem(group["raw/var" if place.startswith("raw/") else "var"])
+    if has_genes(obs.index) and not has_genes(var.index):
+        msg = f"{folder} has genes in place of its cells: obs are named {', '.join(map(str, obs.index[:3]))} …"
+        raise DatamixError(msg, fix="write it again the other way round: adata.T.write_zarr(…)")
     names, source = obs.index.astype(str).to_numpy(dtype=object), matrices[place]
     if getattr(source, "format", "") == "csc":
         entries = (_entries(source[:, start : start + 256], start) for start in range(0, source.shape[1], 256))

@@ -3,7 +3,7 @@ import pytest
 import torch
 from datasets import Dataset
 
-from datamix.geneformer.masking import EpochOrder, MaskedCells, pad
+from datamix.geneformer.masking import EpochOrder, MaskedCells, pack, pad
 from datamix.geneformer.vocabulary import MASK
 
 GENES = np.arange(2, 52, dtype=np.int32)
@@ -69,3 +69,12 @@ def test_padding():
     assert batch["labels"].tolist() == [[-100, 6, -100], [-100, -100, -100]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
     assert batch["input_ids"].dtype == torch.int64
+
+
+def test_cells_end_to_end():
+    cells = [(np.array([5, 1, 7]), np.array([-100, 6, -100])), (np.array([3]), np.array([-100]))]
+    batch = pack(cells)
+    assert batch["input_ids"].tolist() == [5, 1, 7, 3]
+    assert batch["labels"].tolist() == [-100, 6, -100, -100]
+    assert batch["lengths"].tolist() == [3, 1]
+    assert batch["input_ids"].dtype == batch["labels"].dtype == torch.int64

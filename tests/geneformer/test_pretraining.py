@@ -15,7 +15,8 @@ from datamix.geneformer import pretraining, zero_shot
 from datamix.geneformer.tokenizer import Ranks
 from datamix.geneformer.vocabulary import MASK, Vocabulary
 from datamix.project.errors import DatamixError
-from datamix.project.profile import Geneformer, read_profile
+from datamix.project.profile import Geneformer
+from datamix.project.profile_files import read_profile
 
 VOCABULARY = Vocabulary.of_medians({f"G{i:02d}": 1.0 + i for i in range(40)})
 

@@ -17,7 +17,7 @@ from datamix.geneformer.vocabulary import Vocabulary
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.files import sha256
 from datamix.project.layout import Layout
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 
 
 @pytest.fixture(scope="module")

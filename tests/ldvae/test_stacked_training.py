@@ -15,7 +15,8 @@ from datamix.ldvae.stacked_training import StackedTrainer
 from datamix.project.errors import DatamixError
 from datamix.project.profile import Training
 
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU; the same holds of the CPU beside")
+DEVICES = ["cpu", pytest.param("cuda", marks=NO_GPU)]
 LR = 5e-3
 
 

@@ -36,7 +36,7 @@ class MaskedCells(Dataset):
     """
 
     def __init__(self, tokens: datasets.Dataset, *, genes: npt.NDArray[np.int32], share: float, seed: int) -> None:
-        self._tokens, self._genes, self._share, self._seed = tokens.with_format("numpy"), genes, share, seed
+        self._tokens, self._genes, self._share, self._seed = tokens.with_format("arrow"), genes, share, seed
 
     @property
     def lengths(self) -> list[int]:
@@ -51,7 +51,8 @@ class MaskedCells(Dataset):
 
     def __getitems__(self, keys: Sequence[Key]) -> list[tuple[npt.NDArray, npt.NDArray]]:
         """Return input and labels of each cell; the loader asks for a batch at a time."""
-        cells = self._tokens[[row for _, row in keys]]["input_ids"]
+        column = self._tokens[[row for _, row in keys]]["input_ids"].combine_chunks()
+        cells = np.split(column.flatten().to_numpy(), np.cumsum(column.value_lengths().to_numpy())[:-1])
         return [self._mask(cell, key) for cell, key in zip(cells, keys, strict=True)]
 
     def _mask(self, cell: npt.NDArray, key: Key) -> tuple[npt.NDArray, npt.NDArray]:
@@ -110,3 +111,10 @@ def pad(cells: Sequence[tuple[npt.NDArray, npt.NDArray]]) -> dict[str, torch.Ten
         "labels": torch.from_numpy(labels),
         "attention_mask": torch.from_numpy(attention),
     }
+
+
+def pack(cells: Sequence[tuple[npt.NDArray, npt.NDArray]]) -> dict[str, torch.Tensor]:
+    """Lay cells (input, labels) end to end: `input_ids`, `labels`, each (n_tokens,), and `lengths` (n_cells,)."""
+    shown, labels = (torch.from_numpy(np.concatenate(part).astype(np.int64)) for part in zip(*cells, strict=True))
+    lengths = torch.tensor([len(one) for one, _ in cells])
+    return {"input_ids": shown, "labels": labels, "lengths": lengths}

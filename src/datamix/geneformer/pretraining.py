@@ -6,11 +6,9 @@ the processor or one GPU; started through `torchrun` or `accelerate launch`, sev
 
 import hashlib
 import json
-import math
 import os
 import shutil
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +18,19 @@ import pandas as pd
 import pyarrow.compute as pc
 import torch
 from torch import nn
-from transformers import BertConfig, BertForMaskedLM, Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers import BertConfig, BertForMaskedLM, TrainingArguments, set_seed
 from transformers.modeling_outputs import MaskedLMOutput
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from datamix.geneformer.masking import IGNORED, EpochOrder, MaskedCells, pad
+from datamix.geneformer.masking import IGNORED, MaskedCells, pack, pad
+from datamix.geneformer.packed import states_at
+from datamix.geneformer.trainer import MixtureTrainer, Say, Watch, epoch_steps
 from datamix.geneformer.vocabulary import PAD, Vocabulary
 from datamix.project.errors import DatamixError
 from datamix.project.files import replacing
 from datamix.project.profile import Geneformer
 
-Say = Callable[[str], None]
 _STATE = "trainer_state.json"
 _LOCAL = 1.5
 """Queries and keys of a local start, relative to what they are made from: places a few ranks away get most weight."""
@@ -40,7 +39,8 @@ _LOCAL = 1.5
 class MaskedOnly(BertForMaskedLM):
     """The same model and loss; in training, the scores over all genes are computed at the hidden tokens only.
 
-    With 15 % hidden and a vocabulary of 25,000, that leaves out most of the largest matrix product.
+    With 15 % hidden and a vocabulary of 25,000, that leaves out most of the largest matrix product. Cells that lie
+    end to end go through `datamix.geneformer.packed`.
     """
 
     def forward(
@@ -49,53 +49,26 @@ class MaskedOnly(BertForMaskedLM):
         attention_mask: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | None = None,
+        lengths: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> MaskedLMOutput:
-        """Return the loss, the mean over the hidden tokens (of all processes and parts of a step, where counted)."""
+        """Return the loss, the mean over the hidden tokens (of all processes and parts of a step, where counted).
+
+        With `lengths`, the cells lie end to end, as `datamix.geneformer.masking.pack` makes them.
+        """
         if labels is None:
             return super().forward(input_ids, attention_mask=attention_mask, **kwargs)
-        hidden_states = self.bert(input_ids, attention_mask=attention_mask).last_hidden_state
         hidden = labels != IGNORED
-        scores = self.cls(hidden_states[hidden])
+        if lengths is None:
+            states = self.bert(input_ids, attention_mask=attention_mask).last_hidden_state[hidden]
+        else:
+            assert input_ids is not None
+            states = states_at(self.bert, input_ids, lengths.tolist(), hidden)
+        scores = self.cls(states)
         total = nn.functional.cross_entropy(scores.float(), labels[hidden], reduction="sum")
         # A batch of very short cells may hide nothing; its loss is then 0.
         count = hidden.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
         return MaskedLMOutput(loss=total / count)
-
-
-class _Trainer(Trainer):
-    """The library's trainer, with an order of cells that depends on seed and epoch alone."""
-
-    def __init__(self, *, similar_lengths: bool, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self._similar_lengths = similar_lengths
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> EpochOrder:
-        cells, arguments = self.train_dataset, self.args
-        assert isinstance(cells, MaskedCells)
-        step = arguments.train_batch_size * arguments.gradient_accumulation_steps
-        similar = step if self._similar_lengths else None
-        return EpochOrder(cells.lengths, similar=similar, seed=arguments.seed, epoch=self._epoch)
-
-    def _epoch(self) -> int:
-        cells = self.train_dataset
-        assert isinstance(cells, MaskedCells)
-        return self.state.global_step // _epoch_steps(len(cells), self.args)
-
-
-class _Watch(TrainerCallback):
-    """Says when a checkpoint is whole, and records the loss of the last step."""
-
-    def __init__(self, say: Say) -> None:
-        self._say = say
-
-    def on_step_end(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
-        if state.global_step >= state.max_steps:  # the curve has its end, however short training is
-            control.should_log = True
-
-    def on_save(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
-        loss = next((line["loss"] for line in reversed(state.log_history) if "loss" in line), math.nan)
-        self._say(f"step {state.global_step:,} of {state.max_steps:,}, masked loss {loss:.3f}")
 
 
 def new_model(vocabulary: Vocabulary, *, settings: Geneformer, seed: int) -> MaskedOnly:
@@ -193,7 +166,7 @@ def pretrain(
     cells = _checked(tokens, vocabulary)
     run = _run(cells, vocabulary, settings=settings, seed=seed)
     arguments = _arguments(settings, seed=seed, folder=_checkpoints(folder) / run)
-    steps = settings.steps or settings.epochs * _epoch_steps(len(cells), arguments)
+    steps = settings.steps or settings.epochs * epoch_steps(len(cells), arguments)
     if settings.warmup_steps >= steps:
         warnings.warn(
             f"warm-up takes {settings.warmup_steps:,} steps, and training has {steps:,}: the learning rate ends at "
@@ -202,13 +175,13 @@ def pretrain(
         )
     checkpoint = _last_checkpoint(_checkpoints(folder) / run)
     network = new_model(vocabulary, settings=settings, seed=seed)
-    trainer = _Trainer(
+    trainer = MixtureTrainer(
         similar_lengths=settings.similar_lengths,
         model=network,
         args=arguments,
         train_dataset=MaskedCells(cells, genes=vocabulary.tokens, share=settings.masked, seed=seed),
-        data_collator=pad,
-        callbacks=[_Watch(say)],
+        data_collator=pack if arguments.use_cpu else pad,  # a GPU is fastest with whole batches
+        callbacks=[Watch(say)],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
@@ -286,11 +259,6 @@ def _arguments(settings: Geneformer, *, seed: int, folder: Path) -> TrainingArgu
         disable_tqdm=True,
         report_to="none",
     )
-
-
-def _epoch_steps(cells: int, arguments: TrainingArguments) -> int:
-    batches = math.ceil(cells / arguments.per_device_train_batch_size / arguments.world_size)
-    return math.ceil(batches / arguments.gradient_accumulation_steps)
 
 
 def _checkpoints(folder: Path) -> Path:

@@ -21,6 +21,8 @@ from datamix.geneformer.tokenizer import Ranks
 from datamix.geneformer.vocabulary import MASK, PAD
 
 _TOKENS_AT_A_TIME = 8_192
+_SCORED_AT_A_TIME = 512
+"""Tokens whose scores over all genes are held: so few that they stay in a processor's cache."""
 _CELLS_AT_A_TIME = 2_000
 
 
@@ -137,12 +139,14 @@ def run_unmasked(model: BertForMaskedLM, ranks: Ranks) -> Unmasked:
     with torch.inference_mode():
         for cells, ids, attention in _batches(ranks, model.device):
             hidden = model.bert(ids, attention_mask=attention, output_hidden_states=True).hidden_states
-            best = model.cls(hidden[-1]).argmax(dim=-1)
+            pieces = hidden[-1][attention.bool()].split(_SCORED_AT_A_TIME)
+            best = torch.cat([model.cls(piece).argmax(dim=-1) for piece in pieces]).cpu().numpy()
             weights = attention[..., None]
             means = (hidden[-2] * weights).sum(dim=1) / weights.sum(dim=1)
             embeddings[cells] = means.float().cpu().numpy()
-            for cell, tokens in zip(cells, best.cpu().numpy(), strict=True):
-                returned[ranks.starts[cell] : ranks.starts[cell + 1]] = tokens[: ranks.lengths[cell]]
+            ends = np.cumsum(ranks.lengths[cells])
+            for cell, tokens in zip(cells, np.split(best, ends[:-1]), strict=True):
+                returned[ranks.starts[cell] : ranks.starts[cell + 1]] = tokens
     return Unmasked(Ranks(returned, ranks.starts), embeddings)
 
 

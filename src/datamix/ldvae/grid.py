@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 
-from datamix.corpora.corpus import read_rows
+from datamix.corpora.corpus import read_parts, read_rows
 from datamix.corpora.evaluation_sets import evaluation_rows
 from datamix.corpora.genes import read_genes
 from datamix.corpora.leakage import require_no_leak
@@ -150,12 +150,15 @@ def mean_profile_file(models_in: Path, mixture: str) -> Path:
 
 def _stack(layout: Layout, parts: list[Part], genes: pd.DataFrame) -> AnnData:
     wanted = genes["gene"].to_numpy()
-
-    def read(part: Part) -> sp.csr_matrix:
-        counts = read_rows(layout.corpus(part.dataset), part.rows, wanted)
-        return thin(counts, part.thinned, dataset=part.dataset, rows=part.rows) if part.thinned else counts
-
-    counts = sp.vstack([read(part) for part in parts], format="csr")
+    if any(part.thinned for part in parts):
+        pieces = [read_rows(layout.corpus(part.dataset), part.rows, wanted) for part in parts]
+        pieces = [
+            thin(counts, part.thinned, dataset=part.dataset, rows=part.rows) if part.thinned else counts
+            for counts, part in zip(pieces, parts, strict=True)
+        ]
+        counts = sp.vstack(pieces, format="csr")
+    else:
+        counts = read_parts([(layout.corpus(part.dataset), part.rows) for part in parts], wanted)
     obs = pd.DataFrame(index=pd.RangeIndex(counts.shape[0]).astype(str))
     return AnnData(counts, obs=obs, var=genes.set_index("gene"))
 

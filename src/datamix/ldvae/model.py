@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,18 +18,26 @@ from scvi.model import LinearSCVI
 from scvi.nn import Encoder
 from torch import nn
 
+from datamix.ldvae.model_file import require_plain_model
 from datamix.project.errors import DatamixError
 from datamix.project.files import replacing, write_json
 from datamix.project.profile import Training
 
 
 def new_model(adata: ad.AnnData, *, seed: int, settings: Training) -> LinearSCVI:
-    """Make the untrained model, with the weights that scvi-tools gives it for this seed; `adata` is not changed."""
+    """Make the untrained model, with the weights that scvi-tools gives it for this seed; `adata` is not changed.
+
+    scvi-tools copies all cells to add up the counts of each. It is given the sums instead, as the only count of each
+    cell, and the counts afterwards.
+    """
     with quiet():
         scvi.settings.seed = seed
-        cells = _bare(adata)
+        cells = _totals_of(adata)
         LinearSCVI.setup_anndata(cells)
-        return LinearSCVI(cells, n_latent=settings.n_latent, n_layers=settings.n_layers)
+        model = LinearSCVI(cells, n_latent=settings.n_latent, n_layers=settings.n_layers)
+    model.adata.X = adata.X
+    _let_go(model)
+    return model
 
 
 def save(model: LinearSCVI, folder: Path, *, provenance: dict[str, Any]) -> None:
@@ -54,7 +63,7 @@ def save(model: LinearSCVI, folder: Path, *, provenance: dict[str, Any]) -> None
 def load(folder: Path, adata: ad.AnnData | None = None) -> LinearSCVI:
     """Load a saved model.
 
-    scvi-tools unpickles `model.pt`, which can run anything: load only what was trained here.
+    scvi-tools unpickles `model.pt`, which could run anything: it is looked through first (`ldvae.model_file`).
 
     Parameters
     ----------
@@ -71,18 +80,28 @@ def load(folder: Path, adata: ad.AnnData | None = None) -> LinearSCVI:
     Raises
     ------
     DatamixError
-        If there is no model in the folder.
+        If there is no model in the folder, or its file holds more than a model.
     """
     file = folder / "model.pt"
     if not file.is_file():
         msg = f"There is no model in {folder}: expected {file.name} there."
         raise DatamixError(msg, fix="run `make book`, with PROFILE=… if it is not the demo: it trains what is missing")
+    require_plain_model(file)
     if adata is None:
         genes = pd.read_parquet(folder / "loadings.parquet", columns=[]).index.to_numpy(dtype=object)
         counts = sp.csr_matrix(np.ones((2, len(genes)), dtype=np.float32))
         adata = ad.AnnData(counts, obs=pd.DataFrame(index=["made-up 1", "made-up 2"]), var=pd.DataFrame(index=genes))
     with quiet():
-        return LinearSCVI.load(str(folder), adata=_bare(adata))
+        model = LinearSCVI.load(str(folder), adata=_bare(adata))
+    _let_go(model)
+    return model
+
+
+def _let_go(model: LinearSCVI) -> None:
+    """Let the cells of a model go with it: scvi-tools keeps those of all models for as long as the process lives."""
+    stores = LinearSCVI._per_instance_manager_store, LinearSCVI._setup_adata_manager_store
+    for store, key in zip(stores, (model.id, model.adata_manager.adata_uuid), strict=True):
+        weakref.finalize(model, store.pop, key, None)
 
 
 def history(model: LinearSCVI) -> pd.DataFrame:
@@ -123,6 +142,14 @@ def quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)
+
+
+def _totals_of(adata: ad.AnnData) -> ad.AnnData:
+    """Return the cells with all counts of each in the first gene: nothing else of them decides the untrained model."""
+    totals = np.asarray(adata.X.sum(axis=1)).ravel()
+    places = np.zeros(adata.n_obs, dtype=np.int32), np.arange(adata.n_obs + 1)
+    counts = sp.csr_matrix((totals, *places), shape=adata.shape)
+    return ad.AnnData(counts, obs=pd.DataFrame(index=adata.obs_names), var=pd.DataFrame(index=adata.var_names))
 
 
 def _bare(adata: ad.AnnData) -> ad.AnnData:

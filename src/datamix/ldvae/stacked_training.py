@@ -175,40 +175,41 @@ class StackedTrainer:
             module.eval()
 
     def _take(self, models: Iterable[LinearSCVI]) -> list[LinearSCVI]:
-        """Bring the counts of one model after another to the device."""
+        """Bring the counts of one model after another to the device; put into one array, they would be there twice."""
         taken: list[LinearSCVI] = []
-        starts, sizes, genes, data = [], [], [], []
-        before = 0
+        starts, sizes = [], []
+        self._genes: list[torch.Tensor] = []
+        self._data: list[torch.Tensor] = []
         for model in models:
             check_covered(model.module)
             taken.append(model)
             _require_one_size(taken)
             counts = model.adata.X
-            starts.append(torch.from_numpy(counts.indptr[:-1].astype(np.int64) + before))
+            starts.append(torch.from_numpy(counts.indptr[:-1].astype(np.int64)))
             sizes.append(np.diff(counts.indptr).astype(np.int64))
-            genes.append(torch.from_numpy(counts.indices.astype(np.int32, copy=False)).to(self._device))
-            data.append(torch.from_numpy(counts.data.astype(np.float32, copy=False)).to(self._device))
-            before += counts.nnz
+            self._genes.append(torch.from_numpy(counts.indices.astype(np.int32, copy=False)).to(self._device))
+            self._data.append(torch.from_numpy(counts.data.astype(np.float32, copy=False)).to(self._device))
             drop_counts(model)
-        # Gene numbers fit 32 bits, positions in the data of all models may not.
+            del counts  # before the next model's are read
         self._starts = torch.stack(starts).to(self._device)
         # Kept on the CPU, where the sizes of results are needed, so that no step waits for the device.
         self._sizes = np.stack(sizes)
-        self._genes = torch.cat(genes)
-        genes.clear()  # no more on the device than needed
-        self._data = torch.cat(data)
         return taken
 
     def _gather(self, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the non-zeros of a minibatch: places in the flat `(models, cells, genes)` array, and counts."""
-        host_sizes = np.take_along_axis(self._sizes, rows, axis=1).ravel()
+        host_sizes = np.take_along_axis(self._sizes, rows, axis=1)
         starts = self._starts.gather(1, torch.from_numpy(rows).to(self._device)).ravel()
-        sizes = torch.from_numpy(host_sizes).to(self._device)
-        n_genes, total = self._modules[0].px_r.shape[0], int(host_sizes.sum())
-        cells = torch.repeat_interleave(torch.arange(len(sizes), device=self._device), sizes, output_size=total)
-        within = torch.arange(total, device=self._device) - (sizes.cumsum(0) - sizes)[cells]
-        source = starts[cells] + within
-        return cells * n_genes + self._genes[source], self._data[source]
+        sizes = torch.from_numpy(host_sizes.ravel()).to(self._device)
+        n_genes, of_each = self._modules[0].px_r.shape[0], host_sizes.sum(axis=1).tolist()
+        cells = torch.repeat_interleave(torch.arange(len(sizes), device=self._device), sizes, output_size=sum(of_each))
+        within = torch.arange(sum(of_each), device=self._device) - (sizes.cumsum(0) - sizes)[cells]
+        sources = (starts[cells] + within).split(of_each)
+        genes, data = (
+            torch.cat([values[source] for values, source in zip(of, sources, strict=True)])
+            for of in (self._genes, self._data)
+        )
+        return cells * n_genes + genes, data
 
     def _losses(self, rows: npt.NDArray[np.int64], *, training: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Return sums over cells (4, n_models): cells, loss, reconstruction, KL; and what is minimised."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datamix.publishing.book import Book
+    from datamix.publishing.reuse.book import Book
 
 try:
     __version__ = version("datamix")
@@ -19,7 +19,8 @@ def open(source: str | Path) -> "Book":
     Parameters
     ----------
     source
-        A folder of results (`results/demo`), a record (`recorded/mini`), a site, or an archive (zip).
+        A folder of results (`results/demo`), a record (`recorded/mini`), a site or its address (`https://…`), or an
+        archive (zip).
 
     Returns
     -------
@@ -30,6 +31,6 @@ def open(source: str | Path) -> "Book":
     DatamixError
         If there is nothing of the kind.
     """
-    from datamix.publishing.book import Book
+    from datamix.publishing.reuse.book import Book
 
     return Book.open(source)

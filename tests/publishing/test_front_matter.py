@@ -3,9 +3,10 @@ from small_project import cells, write_project
 
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.layout import Layout
-from datamix.project.profile import Added, Composition, project_root, read_profile
+from datamix.project.profile import Added, Composition
+from datamix.project.profile_files import project_root, read_profile
+from datamix.publishing.contents import list_notebooks
 from datamix.publishing.front_matter import FrontMatter, Needs, read_front_matter
-from datamix.publishing.site import list_notebooks
 
 
 @pytest.fixture
@@ -44,7 +45,6 @@ def test_a_notebook_without_a_header_may_read_the_common_files(layout, tmp_path)
     [
         (Needs(baselines=2), "it has one baseline, not 2"),
         (Needs(seeds=3), "it has 2 seeds, not 3"),
-        (Needs(groups=("cancer",)), "none of its evaluation sets is of the group “cancer”"),
         (Needs(geneformer=True), "it does not train Geneformer"),
         (Needs(composition=True, doses=True), "it has no mixtures by shares"),
         (Needs(baselines=2, seeds=3), "it has one baseline, not 2 and it has 2 seeds, not 3"),

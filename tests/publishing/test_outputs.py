@@ -1,5 +1,6 @@
 import os
 
+import pytest
 from panel import TABLE, draw
 
 from datamix.project.files import read_json
@@ -45,3 +46,16 @@ def test_what_only_an_earlier_run_made_is_removed(run):
     assert left == {"fig2b", "fig3a"}
     assert "fig2.old" not in Values.read(run.folder)
     assert read_json(outputs_of(run.folder, "fig2")) == {"panels": ["2b"], "values": []}
+
+
+@pytest.mark.parametrize("content", ["", '{"panel": "2b', "[]", "{}"])
+def test_a_description_that_is_damaged_stops_no_notebook(run, content):
+    save(run, "2a")
+    save(run, "2b")
+    (run.folder / "panels" / "fig2b.json").write_text(content)
+    before = stamps(run.folder, run.notebook)
+    assert set(before) == {"2a"}
+    save(run, "2a")
+    save(run, "2b")
+    declare_outputs(run.folder, run.notebook, before=before)
+    assert panels_made(run.folder, ["fig2"]) == {"2a": "fig2", "2b": "fig2"}

@@ -7,7 +7,7 @@ from small_grid import small_grid
 
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.files import read_json, write_json
-from datamix.project.profile import project_root
+from datamix.project.profile_files import project_root
 from datamix.project.provenance import commit, is_clean
 from datamix.publishing import recorded
 from datamix.scoring import score

@@ -2,7 +2,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamix.publishing.words import best_and_worst_in_words, counted, furthest_in_words, interval_in_words
+from datamix.project.profile import Composition
+from datamix.publishing.words import (
+    answer_in_words,
+    best_and_worst_in_words,
+    chosen_in_words,
+    counted,
+    furthest_in_words,
+    interval_in_words,
+    of_sets,
+    over_seeds,
+    range_in_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -13,12 +24,38 @@ def test_one_is_singular(number, expected):
 
 
 @pytest.mark.parametrize(
+    ("number", "total", "expected"),
+    [
+        (2, 5, "2 of 5 evaluation sets"),
+        (0, 5, "no evaluation set"),
+        (0, 1, "no evaluation set"),
+        (1, 1, "the one evaluation set"),
+    ],
+)
+def test_how_many_of_all(number, total, expected):
+    assert of_sets(number, total) == expected
+
+
+def test_one_seed_is_no_average():
+    assert [over_seeds(number) for number in (1, 3)] == ["of one seed", "averaged over seeds"]
+
+
+def test_a_range_of_one_number_is_that_number():
+    assert range_in_words(0.601, 0.604, spec=".0%") == "60%"
+    assert range_in_words(-0.2, 0.604, spec=".2f") == "−0.20 to 0.60"
+
+
+@pytest.mark.parametrize(
     ("interval", "expected"),
     [
         ((0.1234, -0.01, 0.25), "0.12 (−0.01 to 0.25)"),
         ((-0.5, np.nan, np.nan), "−0.50"),
         ((-0.0004, -0.01, 0.002), "0.00 (−0.01 to 0.00)"),
         ((np.nan, np.nan, np.nan), "–"),
+        ((0.0, 0.0, 0.0), "0.00 (0.00 to 0.00)"),
+        ((0.000258, -0.000997, 0.00206), "0.0003 (−0.0010 to 0.0021)"),
+        ((0.002, np.nan, np.nan), "0.0020"),
+        ((1e-17, -1e-17, 1e-17), "0.00 (0.00 to 0.00)"),
     ],
 )
 def test_an_interval_says_what_is_known(interval, expected):
@@ -42,15 +79,51 @@ def test_the_furthest_of_none_of_one_and_of_several():
     medians = pd.Series({"e0": 0.3, "e1": 0.4})
     assert furthest_in_words(additions(), medians) == furthest_in_words(additions()) == "This profile adds no set."
     one = furthest_in_words(additions(0.2), medians)
-    assert one.startswith(
-        "Furthest above lies + M0 on E0: the baseline has 0.30, this mixture 0.50, and the difference"
-    )
+    assert one.startswith("The one pair is + M0 on E0: the baseline has 0.30, this mixture 0.50, and the difference")
     assert "Furthest below" not in one
+    assert furthest_in_words(additions(0.2)) == (
+        "The one pair, “+ M0” on E0, differs from its control, “+ own”, by 0.200 (0.100 to 0.300)."
+    )
     both = furthest_in_words(additions(-0.3, 0.2), medians)
     assert "above lies + M1 on E1: the baseline has 0.40" in both
     assert both.endswith("below lies + M0 on E0, held against “+ own”, with −0.300 (−0.400 to −0.200).")
-    short = "Furthest above lies “+ M1” on E1, held against “+ own”, by 0.20 (0.10 to 0.30)."
+    short = "Furthest above lies “+ M1” on E1, held against “+ own”, by 0.200 (0.100 to 0.300)."
     assert furthest_in_words(additions(-0.3, 0.2)) == short
+    none = "None lies above; least far below lies “+ M1” on E1, held against “+ own”, by −0.200 (−0.300 to −0.100)."
+    assert furthest_in_words(additions(-0.3, -0.2)) == none
+
+
+@pytest.mark.parametrize(
+    ("difference", "reading"), [(0.2, "better"), (-0.2, "worse"), (0.05, "better or worse cannot be told")]
+)
+def test_the_answer_for_one_added_set_is_no_list(difference, reading):
+    told = answer_in_words(additions(difference), controls(0.1))
+    assert told.startswith("“+ M0” differs on E0 from its control, “+ own”, by ")
+    assert told.endswith(f"): {reading}.")
+
+
+def test_the_answer_for_several_sets_counts_them():
+    told = answer_in_words(additions(0.2, -0.3, 0.05), controls(0.1, 0.1))
+    assert told.startswith("Pairs of an added set and an evaluation set: 3; above")
+    assert "for all of them: 1; below it: 1. Furthest above lies “+ M0”" in told
+
+
+def controls(*gains):
+    return pd.DataFrame(
+        [
+            {"evaluation_label": f"E{i}", "gain": gain, "gain_low_all": gain - 0.1, "gain_high_all": gain + 0.1}
+            for i, gain in enumerate(gains)
+        ]
+    )
+
+
+def test_the_answer_without_added_sets_is_what_more_cells_bring():
+    one = "With all cells in place of half of them, the median R² of E0 changes by 0.200 (0.100 to 0.300): better."
+    assert answer_in_words(additions(), controls(0.2)) == one
+    several = answer_in_words(additions(), controls(0.05, -0.2, 0.02))
+    assert several.endswith("half of them: 1 of 3; E1 changes most, by −0.200 (−0.300 to −0.100).")
+    unknown = controls(0.2).assign(gain_low_all=np.nan, gain_high_all=np.nan)
+    assert answer_in_words(additions(), unknown).endswith("E0 changes by 0.200.")
 
 
 def test_one_evaluation_set_is_neither_best_nor_worst():
@@ -58,3 +131,16 @@ def test_one_evaluation_set_is_neither_best_nor_worst():
     two = "describes B best, with a median R² of 0.6 (0.5 to 0.7), and A worst, with 0.2 (0.1 to 0.3)"
     assert best_and_worst_in_words(table, spec=".1f") == two
     assert best_and_worst_in_words(table[:1], spec=".1f") == "describes A with a median R² of 0.2 (0.1 to 0.3)"
+
+
+def test_why_sets_are_given_in_doses(run):
+    profile = run.profile.model_copy(update={"composition": Composition(cells=20, doses=(5,))})
+    assert "value on cells out of distribution and on cancer (Figure 7)" in chosen_in_words(profile)
+    healthy = {name: e for name, e in profile.evaluations.items() if e.group == "non-disease"}
+    assert "value over all evaluation sets (Figure 7)" in chosen_in_words(
+        profile.model_copy(update={"evaluations": healthy})
+    )
+    one = dict(list(profile.added.items())[:1])
+    assert chosen_in_words(profile.model_copy(update={"added": one})) == "No other set is mixed with the baseline's."
+    named = Composition(cells=20, doses=(5,), dosed=("tf_atlas",))
+    assert chosen_in_words(profile.model_copy(update={"composition": named})) == "The profile names these sets."

@@ -13,10 +13,15 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from datamix.cli.terminal import ProfileName, Seed
-from datamix.project.errors import DatamixError
+from datamix.project.ending import end_at_once, ends_with
+from datamix.project.errors import TRACEBACK, DatamixError
+from datamix.project.shortages import said_once, shortage
 
-TRACEBACK = "DATAMIX_TRACEBACK"
-"""The environment variable that shows where an error that nobody foresaw happened; for developers, and for reports."""
+JOBS = {
+    "prepare", "genes", "gene-sets", "train", "score", "read-out", "hold-out", "collect-scores", "yardsticks",
+    "composition", "geneformer", "notebook", "site",
+}  # fmt: skip
+"""The commands that the Snakefile runs."""
 
 
 class _Group(TyperGroup):
@@ -25,8 +30,13 @@ class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         if named := os.environ.get("DATAMIX_ROOT"):  # absolute, since notebooks run in the project's folder
             os.environ["DATAMIX_ROOT"] = str(Path(named).absolute())
+        with said_once():
+            return self._explained(ctx)
+
+    def _explained(self, ctx: Any) -> Any:
+        """Run a command; what stops it is said in a sentence."""
         try:
-            return super().invoke(ctx)
+            return self._noted(ctx)
         except DatamixError as error:
             typer.echo(f"Error: {error}", err=True)
             raise typer.Exit(1) from error
@@ -35,8 +45,18 @@ class _Group(TyperGroup):
         except Exception as error:
             if os.environ.get(TRACEBACK):
                 raise
-            typer.echo(f"Error: {_unexpected(error)}", err=True)
+            typer.echo(f"Error: {shortage(error) or _unexpected(error)}", err=True)
             raise typer.Exit(1) from error
+
+    def _noted(self, ctx: Any) -> Any:
+        """Run a command; where it is a job of a run, with a note of what it made (`publishing.runs.made`)."""
+        words = [*ctx._protected_args, *ctx.args]
+        if not words or words[0] not in JOBS or {"--help", "-h"} & set(words):
+            return super().invoke(ctx)
+        from datamix.publishing.runs import made
+
+        with made.noted(words, say=lambda line: typer.echo(line, err=True)):
+            return super().invoke(ctx)
 
 
 def _unexpected(error: Exception) -> DatamixError:
@@ -68,16 +88,24 @@ Round = Annotated[Literal["first", "second"], typer.Argument(metavar="first|seco
 
 def main() -> None:
     """Run the command."""
-    app(prog_name="datamix")
+    end_at_once()
+    try:
+        app(prog_name="datamix")
+    except SystemExit as end:
+        if isinstance(end.code, int):
+            ends_with(end.code)
+        raise
 
 
 @app.command()
 def prepare(dataset: str, profile: ProfileName = "demo") -> None:
     """Make the corpus of a dataset: fetch, read, QC, gene names."""
     from datamix.corpora.fetch import fetch as fetch_dataset
+    from datamix.corpora.fetch import pin_read
+    from datamix.corpora.prepare import forget_blocks
     from datamix.corpora.prepare import prepare as prepare_corpus
     from datamix.project.manifest import read_manifest
-    from datamix.project.profile import project_root, read_profile
+    from datamix.project.profile_files import project_root, read_profile
 
     root = project_root()
     settings = read_profile(profile)
@@ -85,22 +113,27 @@ def prepare(dataset: str, profile: ProfileName = "demo") -> None:
     table = manifest.dataset(dataset).gene_table
     for dataset_id in [dataset, *([table] if table else [])]:
         fetch_dataset(dataset_id, manifest.dataset(dataset_id), root=root, say=typer.echo)
-    path = prepare_corpus(dataset, profile=settings, manifest=manifest, root=root, say=typer.echo)
+    try:
+        path = prepare_corpus(dataset, profile=settings, manifest=manifest, root=root, say=typer.echo)
+    except DatamixError:
+        # The blocks would be of no use: whatever mends this changes what they are made from.
+        forget_blocks(dataset, profile=settings, root=root)
+        raise
+    for dataset_id in [dataset, *([table] if table else [])]:
+        pin_read(dataset_id, manifest.dataset(dataset_id), root=root)
     typer.echo(f"{path.relative_to(root)}")
 
 
 @app.command()
 def genes(profile: ProfileName = "demo") -> None:
     """Write the genes that all training corpora share."""
-    from datamix.corpora.genes import shared_genes
-    from datamix.project.files import replacing
+    from datamix.corpora.genes import shared_genes, write_genes
     from datamix.project.layout import Layout
 
     layout = Layout.of(profile)
     paths = [layout.corpus(dataset_id) for dataset_id in layout.profile.training_datasets]
     table = shared_genes(paths, most_variable=layout.profile.most_variable_genes)
-    with replacing(layout.genes) as beside:
-        table.to_csv(beside, index=False)
+    write_genes(layout, table)
     typer.echo(f"{layout.genes.relative_to(layout.root)}: {len(table):,} genes")
 
 
@@ -256,7 +289,7 @@ def site(profile: ProfileName = "demo") -> None:
     """Build the book of a profile from its executed notebooks."""
     from datamix.project.layout import Layout
     from datamix.project.locks import one_at_a_time
-    from datamix.publishing.site import build_site
+    from datamix.publishing.website.site import build_site
 
     layout = Layout.of(profile)
     with one_at_a_time(layout.lock("site"), say=typer.echo):

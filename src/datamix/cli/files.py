@@ -16,7 +16,7 @@ def check(profile: ProfileName = "demo") -> None:
     from datamix.corpora.inventory_words import needs, require_all, size_of
     from datamix.corpora.planning import uses
     from datamix.project.manifest import read_manifest
-    from datamix.project.profile import project_root, read_profile
+    from datamix.project.profile_files import project_root, read_profile
 
     root = project_root()
     settings = read_profile(profile)
@@ -51,7 +51,7 @@ def fetch(
     from datamix.corpora.fetch import fetch as fetch_dataset
     from datamix.corpora.planning import uses
     from datamix.project.manifest import read_manifest
-    from datamix.project.profile import project_root, read_profile
+    from datamix.project.profile_files import project_root, read_profile
 
     root = project_root()
     settings = None if ids and profile == "demo" else read_profile(profile)  # `demo` has no dataset of its own
@@ -76,7 +76,7 @@ def verify(
     """Read every file of every dataset again and compare its sha256; exits with 1 if one is another."""
     from datamix.corpora.inventory import describe, inspect
     from datamix.project.manifest import read_manifest
-    from datamix.project.profile import project_root, read_profile
+    from datamix.project.profile_files import project_root, read_profile
 
     root = project_root()
     manifest = read_manifest(root, None if profile is None else read_profile(profile))

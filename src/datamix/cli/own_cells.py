@@ -15,8 +15,9 @@ def inspect_files(
     paths: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files of cells, or folders of them.")],
 ) -> None:
     """Say what is in files of cells: format, raw counts, genes, types, donors, depth; exits with 1 if one fails."""
+    from datamix.corpora.cell_folders import files_of
     from datamix.corpora.gene_tables import gene_table_if_any
-    from datamix.corpora.inspection import files_of, inspect_cells
+    from datamix.corpora.inspection import inspect_cells
     from datamix.corpora.inspection_words import describe
     from datamix.corpora.labels_beside import tables_beside
     from datamix.project.profile import QC
@@ -49,7 +50,7 @@ def new(
 ) -> None:
     """Write a profile for your own cells: look into the files, choose, and say what was found and chosen, and why."""
     from datamix.corpora.own_profile import new_profile
-    from datamix.project.profile import project_root
+    from datamix.project.profile_files import project_root
 
     root = project_root()
     path = new_profile(name, baseline=baseline, added=add or [], evaluations=on, root=root, say=typer.echo)

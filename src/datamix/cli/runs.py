@@ -18,8 +18,8 @@ def plan(
 ) -> None:
     """Say what a run costs before it is run: jobs, hours, memory and disk of each rule, and of whole machines."""
     from datamix.project.layout import Layout
-    from datamix.publishing.cost import cost_of
-    from datamix.publishing.cost_words import COLUMNS, rows_of, told
+    from datamix.publishing.runs.cost import cost_of
+    from datamix.publishing.runs.cost_words import COLUMNS, rows_of, told
 
     cost = cost_of(Layout.of(profile), on=on)
     show(COLUMNS, rows_of(cost))
@@ -30,7 +30,7 @@ def plan(
 def slurm(profile: ProfileName = "demo") -> None:
     """Ask a Slurm cluster what it has, and write the profile with which Snakemake sends a run's jobs to it."""
     from datamix.project.layout import Layout
-    from datamix.publishing.cluster import write_slurm_profile
+    from datamix.publishing.runs.cluster import write_slurm_profile
 
     for line in write_slurm_profile(Layout.of(profile)):
         typer.echo(line)

@@ -19,6 +19,7 @@ from datamix.figures import (
     speed,
     training,
 )  # fmt: skip
+from datamix.figures.style import show_text_as_it_is
 from datamix.project.errors import DatamixError
 from datamix.project.mixture_names import read_name
 from datamix.project.profile import Profile
@@ -50,7 +51,9 @@ def redraw(name: str, table: pd.DataFrame, profile: Profile) -> Figure:
     if name not in DRAWINGS:
         msg = f"Panel {name} cannot be drawn from its table here; these can: {', '.join(DRAWINGS)}."
         raise DatamixError(msg, fix="take the saved picture, path('svg'), or run the notebook that draws it")
-    return DRAWINGS[name](table, profile)
+    figure = DRAWINGS[name](table, profile)
+    show_text_as_it_is(figure)
+    return figure
 
 
 def _of_table(draw: Callable[[pd.DataFrame], Figure]) -> Draw:

@@ -4,7 +4,7 @@
     # jupyter:
     #   datamix:
     #     reads: [scores, corpora, config/paper.yaml]
-    #     needs: {baselines: 2, seeds: 2, added: true, groups: [cancer], gene_sets: true, geneformer: true}
+    #     needs: {baselines: 2, seeds: 2, added: true, gene_sets: true, geneformer: true}
 
 Each of `reads` is a word of `READS`, or a pattern of files in the project's folder. What a notebook computes and draws
 with stands in its imports. Jupytext keeps the header in the `.ipynb`.
@@ -60,8 +60,6 @@ class Needs(Settings):
     seeds: Annotated[int, Field(gt=0)] = 1
     added: bool = False
     """A set that is added to a baseline."""
-    groups: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """Groups of evaluation sets, as profiles name them."""
     gene_sets: bool = False
     geneformer: bool = False
     composition: bool = False
@@ -93,8 +91,6 @@ class FrontMatter(Settings):
             lacking.append(f"it has {counted(len(profile.seeds), 'seed')}, not {needs.seeds}")
         if needs.added and not profile.added:
             lacking.append("it adds no set")
-        groups = {evaluation.group for evaluation in profile.evaluations.values()}
-        lacking += [f"none of its evaluation sets is of the group “{g}”" for g in needs.groups if g not in groups]
         if needs.gene_sets and not (profile.gene_sets or profile.simulated):
             lacking.append("it names no gene sets")
         if needs.geneformer and profile.geneformer is None:

@@ -10,6 +10,7 @@ from datamix.project.layout import Layout
 from datamix.publishing.front_matter import read_front_matter
 from datamix.publishing.outputs import declare_outputs, stamps
 from datamix.publishing.values import Values
+from datamix.publishing.website.text import plain
 
 KERNEL_STARTS = 3
 """How often a kernel is started before its death counts."""
@@ -84,6 +85,7 @@ def _execute(draft: Path, result: Path, layout: Layout) -> None:
                 language="python",
                 cwd=layout.root,
                 progress_bar=False,
+                shutdown_kernel="immediate",  # its cells have run; to end as a session does takes a second or three
                 extra_arguments=["--log-level=CRITICAL"],  # it warns that it listens on this machine
             )
             return
@@ -100,7 +102,7 @@ def _without_results(notebook: NotebookNode, reason: str) -> NotebookNode:
     question = next(cell for cell in notebook.cells if cell.cell_type == "markdown")
     because = "Not in this profile, because "  # the first words stand above it
     reason = f"Because {reason.removeprefix(because)}" if reason.startswith(because) else reason
-    note = f":::{{admonition}} Not in this profile\n:class: warning\n{reason}\n:::"
+    note = f":::{{admonition}} Not in this profile\n:class: warning\n{plain(reason)}\n:::"
     return new_notebook(cells=[question, new_markdown_cell(note)], metadata=notebook.metadata)
 
 

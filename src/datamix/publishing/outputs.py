@@ -13,10 +13,20 @@ def outputs_of(folder: Path, notebook: str) -> Path:
 
 def stamps(folder: Path, notebook: str) -> dict[str, int]:
     """Return when each panel of a notebook was drawn, by name, and, under "", when its values were recorded (ns)."""
-    drawn = {path: read_json(path) for path in (folder / "panels").glob("*.json")}
-    found = {made["panel"]: path.stat().st_mtime_ns for path, made in drawn.items() if made["notebook"] == notebook}
+    drawn = {path: _what_drew(path) for path in (folder / "panels").glob("*.json")}
+    found = {panel: path.stat().st_mtime_ns for path, (panel, by) in drawn.items() if by == notebook}
     values = folder / "values" / f"{notebook}.json"
     return found | ({"": values.stat().st_mtime_ns} if values.is_file() else {})
+
+
+def _what_drew(described: Path) -> tuple[str, str]:
+    """Return panel and notebook; two empty names where the description has been damaged: whoever drew it will again."""
+    try:
+        made = read_json(described)
+    except ValueError:
+        made = None
+    found = made if isinstance(made, dict) else {}
+    return str(found.get("panel", "")), str(found.get("notebook", ""))
 
 
 def declare_outputs(folder: Path, notebook: str, *, before: Mapping[str, int]) -> Path:

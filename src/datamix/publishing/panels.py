@@ -13,9 +13,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from datamix.figures.style import NARROW, WIDE
+from datamix.figures.style import NARROW, WIDE, show_text_as_it_is
 from datamix.project.errors import DatamixError
 from datamix.project.files import replacing, write_json
+from datamix.project.spreadsheets import for_spreadsheets
 from datamix.publishing.run import Run, describe
 
 PNG_DPI = 300
@@ -98,6 +99,10 @@ def save_panel(
     """
     _check_words(name, alt=alt, caption=caption)
     _check_data(name, data)
+    show_text_as_it_is(fig)
+    fig.set_dpi(PNG_DPI)
+    fig.draw_without_rendering()  # ticks get their labels, and everything its place
+    fig.set_layout_engine("none")  # or each format would lay it out again
     _check_figure(name, fig)
     panel = Panel(name, results.folder / "panels", alt.strip(), caption.strip())
     # The json goes first and comes back last: where it stands, all five files belong together.
@@ -106,7 +111,9 @@ def save_panel(
         with replacing(panel.path(suffix)) as beside, mpl.rc_context(_EDITABLE):
             fig.savefig(beside, format=suffix, **options)
     with replacing(panel.path("csv")) as beside:
-        data.to_csv(beside, index=_has_named_index(data), float_format="%.6g", lineterminator="\n", encoding="utf-8")
+        for_spreadsheets(data).to_csv(
+            beside, index=_has_named_index(data), float_format="%.6g", lineterminator="\n", encoding="utf-8"
+        )
     width, height = (round(inches * 25.4, 1) for inches in fig.get_size_inches())
     write_json(
         panel.path("json"),
@@ -147,7 +154,6 @@ def _check_figure(name: str, fig: Figure) -> None:
     if min(abs(width - allowed) for allowed in (NARROW, WIDE)) > 0.5:
         msg = f"panel {name} is {width:.0f} mm wide, expected {NARROW} or {WIDE} mm."
         raise DatamixError(msg, fix=f"make it with datamix.figures.style.figure(width={NARROW}) or (width={WIDE})")
-    fig.canvas.draw()  # ticks get their labels when drawn
     smallest, largest = TEXT_SIZES
     for text in fig.findobj(Text):
         assert isinstance(text, Text)

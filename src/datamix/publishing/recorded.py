@@ -13,20 +13,21 @@ from typing import Any
 
 import pandas as pd
 
-from datamix.analysis.summary import by_cell_type
 from datamix.corpora.prepare import code_of
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.files import read_json, replacing, write_json
 from datamix.project.fingerprint import fingerprint, imported_by
 from datamix.project.manifest import read_manifest
-from datamix.project.profile import project_root, read_profile
+from datamix.project.profile_files import project_root, read_profile
 from datamix.project.provenance import UNCOMMITTED, commit, is_clean
-from datamix.publishing import steps
+from datamix.project.spreadsheets import read_table
+from datamix.publishing.contents import list_notebooks
 from datamix.publishing.outputs import panels_made
 from datamix.publishing.results import Results
 from datamix.publishing.run import describe
-from datamix.publishing.site import list_notebooks
+from datamix.publishing.runs import steps
 from datamix.publishing.values import Values
+from datamix.publishing.website.carried import write_scores_by_type
 
 COMMANDS = (
     "genes", "gene_sets", "train", "score", "read_out", "hold_out", "collect_scores", "yardsticks",
@@ -34,7 +35,7 @@ COMMANDS = (
 )  # fmt: skip
 """The commands whose results the notebooks read."""
 
-NOT_OF_THE_PROFILE = ("real_cells", "speed")
+NOT_OF_THE_PROFILE = ("real_cells", "speed", "paper_size")
 """Notebooks that show the same in every profile."""
 
 NOT_RECORDED = "not recorded so far"
@@ -65,7 +66,7 @@ class Record:
 
     def table(self, name: str) -> pd.DataFrame:
         """Read a table: `claims`, `scores_by_type`, or the source data of a panel, `panels/fig2a`."""
-        return pd.read_csv(self.folder / f"{name}.csv")
+        return read_table(self.folder / f"{name}.csv")
 
     def table_if_kept(self, name: str) -> pd.DataFrame | None:
         """Read a table, as `table` does; nothing where the record is older than the table, or it was too long."""
@@ -136,8 +137,7 @@ def write_record(profile: str, *, root: Path | None = None) -> Path:
             if path.stat().st_size > LARGEST / 20:
                 path.unlink()
         shutil.copy(claims, beside)
-        types = [by_cell_type(results.scores(b)).assign(baseline=b) for b in results.profile.baselines]
-        pd.concat(types).to_csv(beside / "scores_by_type.csv", index=False, float_format="%.5g", lineterminator="\n")
+        write_scores_by_type(results, beside)
         made = describe(results, made={"command": f"make record PROFILE={profile}", "commit": made_at}) | {
             "code": code_hash(profile, root=results.root),
             "settings": settings_hash(profile, root=root),

@@ -17,6 +17,7 @@ from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.files import read_json, sha256
 from datamix.project.layout import Layout
 from datamix.project.profile import Profile
+from datamix.project.spreadsheets import as_written
 from datamix.publishing.front_matter import read_front_matter
 
 
@@ -143,7 +144,7 @@ class Results:
         NotInProfileError
             If the profile names none.
         """
-        table = pd.read_csv(self._existing(self.layout.gene_sets), dtype=str)
+        table = as_written(pd.read_csv(self._existing(self.layout.gene_sets), dtype=str, keep_default_na=False))
         if table.empty:
             msg = f"Profile {self.profile.name} names no gene sets."
             raise NotInProfileError(msg)

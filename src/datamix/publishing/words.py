@@ -3,10 +3,33 @@
 import numpy as np
 import pandas as pd
 
+from datamix.project.profile import Profile
+
+_ASKED = {"out of distribution": "on cells out of distribution", "cancer": "on cancer"}
+_BEYOND = {"over_control_low_all": 1, "over_control_high_all": -1}
+
 
 def counted(number: int, noun: str) -> str:
     """Say how many there are: `one seed`, `3 seeds`, `1,200 cells`."""
     return f"one {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def of_sets(number: int, total: int, noun: str = "evaluation set") -> str:
+    """Say how many of all: `2 of 5 evaluation sets`, `no evaluation set`, `the one evaluation set`."""
+    if number == 0:
+        return f"no {noun}"
+    return f"the one {noun}" if total == 1 else f"{number:,} of {total:,} {noun}s"
+
+
+def over_seeds(number: int) -> str:
+    """Say of how many trainings a number is: `averaged over seeds`, or `of one seed`."""
+    return "of one seed" if number == 1 else "averaged over seeds"
+
+
+def range_in_words(low: float, high: float, *, spec: str) -> str:
+    """Say from where to where: `0.12 to 0.34`, and where both ends read alike, one of them."""
+    ends = dict.fromkeys(format(end, spec).replace("-", "−") for end in (low, high))
+    return " to ".join(ends)
 
 
 def interval_in_words(value: float, low: float, high: float, *, spec: str) -> str:
@@ -21,10 +44,12 @@ def interval_in_words(value: float, low: float, high: float, *, spec: str) -> st
 
     Returns
     -------
-    `0.123 (−0.010 to 0.256)`; without the brackets where there are no ends, and `–` where there is no value.
+    `0.123 (−0.010 to 0.256)`; without the brackets where there are no ends, and `–` where there is no value. Where all
+    of it would read as nothing and is not, up to three more decimals: `0.00003 (−0.00010 to 0.00020)`.
     """
     if value != value:
         return "–"
+    spec = _fine_enough(spec, value, low, high)
     numbers = [format(number, spec) for number in (value, low, high)]
     # A number that rounds to nothing has no sign.
     said = [number.removeprefix("-") if not set(number) & set("123456789") else number for number in numbers]
@@ -51,13 +76,21 @@ def furthest_in_words(additions: pd.DataFrame, baseline: pd.Series | None = None
         return "This profile adds no set."
     over = additions["over_control"].to_numpy()
     best, worst = additions.iloc[int(np.nanargmax(over))], additions.iloc[int(np.nanargmin(over))]
+    if len(additions) == 1 and baseline is None:
+        return (
+            f"The one pair, “{best['mixture_label']}” on {best['evaluation_label']}, differs from its control, "
+            f"“{best['control_label']}”, by {_difference(best, '.3f')}."
+        )
+    first = "Furthest above lies" if best["over_control"] > 0 else "None lies above; least far below lies"
     if baseline is None:
         return (
-            f"Furthest above lies “{best['mixture_label']}” on {best['evaluation_label']}, held against "
-            f"“{best['control_label']}”, by {_difference(best, '.2f')}."
+            f"{first} “{best['mixture_label']}” on {best['evaluation_label']}, held against "
+            f"“{best['control_label']}”, by {_difference(best, '.3f')}."
         )
+    if len(additions) == 1:
+        first = "The one pair is"
     above = (
-        f"Furthest above lies {best['mixture_label']} on {best['evaluation_label']}: the baseline has "
+        f"{first} {best['mixture_label']} on {best['evaluation_label']}: the baseline has "
         f"{baseline[best['evaluation']]:.2f}, this mixture {best['median']:.2f}, and the difference from its control, "
         f"“{best['control_label']}”, is {_difference(best, '.3f')}."
     )
@@ -66,6 +99,63 @@ def furthest_in_words(additions: pd.DataFrame, baseline: pd.Series | None = None
     return (
         f"{above} Furthest below lies {worst['mixture_label']} on {worst['evaluation_label']}, held against "
         f"“{worst['control_label']}”, with {_difference(worst, '.3f')}."
+    )
+
+
+def answer_in_words(additions: pd.DataFrame, control: pd.DataFrame) -> str:
+    """Say what came out: of one added set, of several, or of more of the same cells where nothing is added.
+
+    Parameters
+    ----------
+    additions
+        As of `furthest_in_words`.
+    control
+        A row an evaluation set: the published control, with `gain`, its simultaneous interval and `evaluation_label`.
+
+    Returns
+    -------
+    One sentence or more.
+    """
+    if additions.empty:
+        row = control.iloc[int(np.nanargmax(control["gain"].abs().to_numpy()))]
+        more = "with all cells in place of half of them"
+        if len(control) == 1:
+            what = f"the median R² of {row['evaluation_label']} changes"
+            return f"{more[0].upper()}{more[1:]}, {what} by {_against_none(row, 'gain')}."
+        many = int(((control["gain_low_all"] > 0) | (control["gain_high_all"] < 0)).sum())
+        return (
+            f"Evaluation sets whose median R² changes by more than its interval {more}: {many} of {len(control)}; "
+            f"{row['evaluation_label']} changes most, by {_difference(row, '.3f', of='gain')}."
+        )
+    if len(additions) == 1:
+        row = additions.iloc[0]
+        return (
+            f"“{row['mixture_label']}” differs on {row['evaluation_label']} from its control, "
+            f"“{row['control_label']}”, by {_against_none(row, 'over_control')}."
+        )
+    return f"{pairs_in_words(additions)} {furthest_in_words(additions)}"
+
+
+def pairs_in_words(additions: pd.DataFrame) -> str:
+    """Count, in a sentence, the pairs of an added set and an evaluation set that differ from their control."""
+    above, below = ((additions[end] * sign > 0).sum() for end, sign in _BEYOND.items())
+    return (
+        f"Pairs of an added set and an evaluation set: {len(additions)}; above their control by more than an interval "
+        f"that allows for all of them: {above}; below it: {below}."
+    )
+
+
+def chosen_in_words(profile: Profile) -> str:
+    """Say why these sets are given in doses: named, the only one, or worth most where the second round looks."""
+    if profile.composition is not None and profile.composition.dosed is not None:
+        return "The profile names these sets."
+    if len(profile.blocks) <= 2:  # one is the baseline's
+        return "No other set is mixed with the baseline's."
+    groups = {evaluation.group for evaluation in profile.evaluations.values()}
+    where = " and ".join(words for group, words in _ASKED.items() if group in groups) or "over all evaluation sets"
+    return (
+        f"They are the added sets of the largest Shapley value {where} (Figure 7); they were chosen on the same "
+        "evaluation sets, so their curves may promise a little too much."
     )
 
 
@@ -97,6 +187,25 @@ def best_and_worst_in_words(baseline: pd.DataFrame, *, spec: str) -> str:
     )
 
 
-def _difference(row: pd.Series, spec: str) -> str:
-    ends = (row[f"over_control_{end}_all"] for end in ("low", "high"))
-    return interval_in_words(row["over_control"], *ends, spec=spec)
+def _fine_enough(spec: str, *numbers: float) -> str:
+    """Give as many more decimals, three at most, as the largest number needs for two digits, if all read as 0."""
+    said = "".join(format(number, spec) for number in numbers if number == number)
+    largest = np.nanmax(np.abs(numbers))
+    if not spec.endswith("f") or set(said) & set("123456789") or not largest:
+        return spec
+    decimals, needed = int(spec[1:-1]), 1 - int(np.floor(np.log10(largest)))
+    return f".{needed}f" if needed <= decimals + 3 else spec
+
+
+def _difference(row: pd.Series, spec: str, *, of: str = "over_control") -> str:
+    ends = (row[f"{of}_{end}_all"] for end in ("low", "high"))
+    return interval_in_words(row[of], *ends, spec=spec)
+
+
+def _against_none(row: pd.Series, of: str) -> str:
+    """Say a difference of median R², and whether it is one."""
+    said, low, high = _difference(row, ".3f", of=of), row[f"{of}_low_all"], row[f"{of}_high_all"]
+    if low != low:
+        return said
+    reading = "better" if low > 0 else "worse" if high < 0 else "better or worse cannot be told"
+    return f"{said}: {reading}"

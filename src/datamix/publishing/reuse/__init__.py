@@ -1,0 +1,1 @@
+"""A finished book taken up again: opened, compared, archived, deposited, printed."""

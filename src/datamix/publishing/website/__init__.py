@@ -1,0 +1,1 @@
+"""Pages: what the site says, how it is finished, checked and cited."""

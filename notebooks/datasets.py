@@ -28,11 +28,14 @@ profile: str = "demo"  # which data and settings: demo | mini | paper, or the na
 # %%
 import pandas as pd
 
+from datamix.corpora.prepare import NOT_RECORDED
 from datamix.figures import datasets
 from datamix.project.manifest import read_manifest
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
+from datamix.publishing.website.text import show_table
 from datamix.publishing.values import record
+from datamix.sources.formats.cell_labels import NOT_LABELLED
 
 results = Results(profile, notebook="datasets")
 manifest = read_manifest(results.root, results.profile)
@@ -71,7 +74,7 @@ save_panel(
 # ```
 #
 # In all, {val}`datasets.kept:,d` of {val}`datasets.read:,d` cells are kept.
-# The dataset that loses most is {val}`datasets.worst.name`, of which {val}`datasets.worst.share:.0%` are kept.
+# {val}`datasets.worst`
 # The models see the {val}`datasets.genes:,d` genes that all training corpora share{val}`datasets.genes_note`.
 
 # %% tags=["remove-cell"]
@@ -80,6 +83,8 @@ record("datasets.max_mito", qc.max_mito, unit="fraction", published=0.1, results
 record("datasets.read", int(kept["read"].sum()), unit="cells", results=results)
 record("datasets.kept", int(kept["kept"].sum()), unit="cells", results=results)
 share = (kept["kept"] / kept["read"]).to_numpy()
+worst = f"The dataset that loses most is {kept['dataset'][share.argmin()]}, of which {share.min():.1%} are kept."
+record("datasets.worst", worst if share.min() < 1 else "No dataset loses a cell.", unit="", results=results)
 record("datasets.worst.name", kept["dataset"][share.argmin()], unit="", results=results)
 record("datasets.worst.share", share.min(), unit="fraction of cells", results=results)
 record("datasets.genes", len(results.genes()), unit="genes", results=results)
@@ -116,10 +121,13 @@ save_panel(
 # ## What each dataset is
 
 # %% tags=["hide-input"]
-types = [results.corpus_obs(d)["cell_type"].nunique() for d in kept["dataset"]]
-donors = [results.corpus_obs(d)["donor"].nunique() for d in kept["dataset"]]
+# What has no label is no type, and a donor that is not recorded is none.
+types, donors = (
+    [len(set(results.corpus_obs(d)[column].astype(str)) - {none}) for d in kept["dataset"]]
+    for column, none in (("cell_type", NOT_LABELLED), ("donor", NOT_RECORDED))
+)
 about = kept.assign(cell_types=types, donors=donors).set_index("dataset")
-about[["title", "role", "kept", "cell_types", "donors"]].style.format({"kept": "{:,}"})
+show_table(about[["title", "role", "kept", "cell_types", "donors"]], but={"kept": "{:,}"})
 
 # %% [markdown]
 # ## Use it on your own data

@@ -28,12 +28,21 @@ profile: str = "demo"  # which data and settings: demo | mini | paper, or the na
 # %%
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
+from datamix.publishing.website.text import plain, show_table
 from datamix.analysis.beside import beside_each
 from datamix.analysis.shared_donors import about_donors
 from datamix.analysis.summary import by_cell_type, summarise
 from datamix.analysis.published_numbers import published_r2
 from datamix.publishing.values import record, record_interval
-from datamix.publishing.words import best_and_worst_in_words, counted, furthest_in_words
+from datamix.publishing.words import (
+    answer_in_words,
+    best_and_worst_in_words,
+    furthest_in_words,
+    of_sets,
+    over_seeds,
+    pairs_in_words,
+    range_in_words,
+)
 from datamix.figures import labels
 from datamix.figures import reconstruction
 
@@ -45,13 +54,15 @@ scores = results.scores(baseline)
 # %% [markdown]
 # ## Mixtures and evaluation sets
 #
-# The statistic is the median R² over the cells of an evaluation set, averaged over {val}`fig2.seeds`.
+# The statistic is the median R² over the cells of an evaluation set, {val}`fig2.seeds`.
 # Intervals (95 %) are over {val}`fig2.intervals`, paired between mixtures ([Methods](../methods)).
 # Where many differences are looked at, and where the largest is quoted, they are simultaneous: wide enough to hold all of them at once.
 
 # %%
 summary = labels.label_mixtures(summarise(scores, mixtures), results.profile)
-summary = summary.merge(published_r2(baseline), on=["evaluation", "mixture"], how="left")
+# Sets of one's own cells may have names of the paper's, but are none of its sets.
+published_map = published_r2(baseline).head(0 if results.profile.own_datasets else None)
+summary = summary.merge(published_map, on=["evaluation", "mixture"], how="left")
 summary = summary.merge(beside_each(results.yardsticks(baseline)), on=["evaluation", "mixture"], how="left")
 
 # %%
@@ -64,7 +75,7 @@ save_panel(
     alt=f"Heat map of the median reconstruction R² of {len(mixtures)} models in columns on "
     f"{summary['evaluation'].nunique()} evaluation sets in rows; colour is the log2 fold change against the baseline. "
     "On the right, without colour: mean profile, PCA and ceiling.",
-    caption=f"**Reconstruction R² of the {baseline_label} Baseline.** Median over cells, averaged over seeds, printed; "
+    caption=f"**Reconstruction R² of the {plain(baseline_label)} Baseline.** Median over cells, {over_seeds(len(results.profile.seeds))}, printed; "
     f"colour: log2 fold change against the baseline. {len(mixtures)} models, {cells:,} evaluation cells. "
     "Grey, beside them: the mean profile and ten principal components of the baseline's training cells, and the ceiling, "
     "what a perfect model could reach on cells of this depth.",
@@ -98,7 +109,9 @@ best = summary.loc[
     else summary.loc[summary["mixture"] == published_control, "gain"].abs().idxmax()
 ]
 record("fig2.baseline", baseline_label, unit="", results=results)
-record("fig2.seeds", counted(len(results.profile.seeds), "trained seed"), unit="", results=results)
+trained = len(results.profile.seeds)
+of_seeds = "of one trained seed" if trained == 1 else f"averaged over {trained} trained seeds"
+record("fig2.seeds", of_seeds, unit="", results=results)
 record("fig2.describes", best_and_worst_in_words(base, spec=".2f"), unit="", results=results)
 record("fig2.best.mixture", best["mixture_label"], unit="", results=results)
 record("fig2.best.evaluation", best["evaluation_label"], unit="", results=results)
@@ -108,6 +121,7 @@ if len(additions):
     record_interval(key, best, "over_control", simultaneous=True, unit="median R²", results=results)
 record("fig2.furthest", furthest_in_words(additions, base["median"]), unit="", results=results)
 record("fig2.furthest.short", furthest_in_words(additions), unit="", results=results)
+record("fig2.answer", answer_in_words(additions, control), unit="", results=results)
 record("fig2.control.evaluation", control.loc[strongest, "evaluation_label"], unit="", results=results)
 record_interval(
     "fig2.control.gain", control.loc[strongest], "gain", simultaneous=True, unit="median R²", results=results
@@ -129,11 +143,24 @@ record(
     unit="",
     results=results,
 )
+record("fig2.counted", f"{pairs_in_words(additions)} " if len(additions) else "", unit="", results=results)
 record("fig2.pairs", len(additions), unit="pairs", results=results)
 for name in ("pca", "mean"):
     below = int((base["median"] < base[f"simple_{name}"]).sum())
     record(f"fig2.beside.{name}", below, unit="evaluation sets", results=results)
+    record(f"fig2.beside.{name}.on", of_sets(below, len(base)), unit="", results=results)
+of_draft = (
+    "A draft of the paper's heat map prints these values; whether they are medians or means over cells is not stated, "
+    "so that both of ours stand beside them. They come from other cells than ours unless the profile is “paper”: "
+    "compare the pattern, not the numbers."
+    if len(published_map)
+    else "The paper has no numbers of this baseline's cells, so that ours stand alone."
+)
+record("fig2.beside.published", of_draft, unit="", results=results)
 record("fig2.beside.sets", len(base), unit="evaluation sets", results=results)
+record(
+    "fig2.beside.range", range_in_words(base["share"].min(), base["share"].max(), spec=".0%"), unit="", results=results
+)
 for name, share in (("least", base["share"].min()), ("most", base["share"].max())):
     record(f"fig2.beside.{name}", share, unit="share of the ceiling", results=results)
 
@@ -144,17 +171,15 @@ for name, share in (("least", base["share"].min()), ("most", base["share"].max()
 # The control adds the second half of the baseline's own cells; its largest change, on {val}`fig2.control.evaluation`, is {val}`fig2.control.gain:.3f` ({val}`fig2.control.gain_low:.3f` to {val}`fig2.control.gain_high:.3f`).
 # A gain over the baseline that is no larger says nothing about composition, so each added set is held against a control of its size{val}`fig2.control.others`; [Training](training) lists which.
 #
-# Pairs of an added set and an evaluation set: {val}`fig2.pairs`; above their control by more than their simultaneous interval: {val}`fig2.clear.up`; below it: {val}`fig2.clear.down`.
-# {val}`fig2.furthest`{val}`fig2.best.donors`
+# {val}`fig2.counted`{val}`fig2.furthest`{val}`fig2.best.donors`
 #
 # How good are these numbers?
-# The baseline's R² is below that of ten principal components of the same training cells on {val}`fig2.beside.pca` of {val}`fig2.beside.sets` evaluation sets, and below that of their mean profile on {val}`fig2.beside.mean`; it reaches {val}`fig2.beside.least:.0%` to {val}`fig2.beside.most:.0%` of what the depth of the cells allows.
+# The baseline's R² is below that of ten principal components of the same training cells on {val}`fig2.beside.pca.on`, and below that of their mean profile on {val}`fig2.beside.mean.on`; it reaches {val}`fig2.beside.range` of what the depth of the cells allows.
 # [Figure S9](figS9) has the same of every mixture, and on molecules that no model was shown.
 #
 # ### Beside the published values
 #
-# A draft of the paper's heat map prints these values; whether they are medians or means over cells is not stated, so that both of ours stand beside them.
-# They come from other cells than ours unless the profile is `paper`: compare the pattern, not the numbers.
+# {val}`fig2.beside.published`
 
 # %% tags=["hide-input"]
 beside = summary.assign(
@@ -165,7 +190,8 @@ beside = summary.assign(
 )
 beside = beside.pivot(index="mixture_label", columns="evaluation_label", values="both")
 beside = beside.reindex(index=summary["mixture_label"].unique(), columns=summary["evaluation_label"].unique())
-beside.rename_axis(index=None, columns="our median / mean (published)")
+heading = "our median / mean (published)" if len(published_map) else "our median / mean (nothing is published)"
+beside.rename_axis(index=None, columns=heading)
 
 # %% [markdown]
 # ## Cell by cell type
@@ -217,7 +243,8 @@ save_panel(
     "2c",
     data=genes,
     alt="Predicted against observed expression of the most variable genes of one cell, under two models.",
-    caption=f"**Reconstruction of one cell**, {chosen.iloc[len(chosen) // 2]['cell_type']} of {best['evaluation_label']}: "
+    caption=f"**Reconstruction of one cell** of {plain(best['evaluation_label'])} "
+    f"({plain(chosen.iloc[len(chosen) // 2]['cell_type'])}): "
     "each point is one of the most variable genes; dotted: identity.",
     results=results,
     made={"seeds": list(results.profile.seeds[:1])},
@@ -239,11 +266,12 @@ for label, row in zip(scores["evaluation"].unique(), table.itertuples(index=Fals
     record(f"fig2.simple.{label}", row[3], unit="median R² of the mean profile", results=results)
 above = int((table["R², mean profile"] >= table["R², posterior sample"]).sum())
 record("fig2.simple.above", above, unit="evaluation sets", results=results)
+record("fig2.simple.on", of_sets(above, len(table)), unit="", results=results)
 record("fig2.simple.sets", len(table), unit="evaluation sets", results=results)
-table.rename_axis("Evaluation set").style.format("{:.2f}")
+show_table(table.rename_axis("Evaluation set"), "{:.2f}")
 
 # %% [markdown]
-# On {val}`fig2.simple.above` of {val}`fig2.simple.sets` sets the mean profile alone, no model at all, correlates as well as the baseline model's prediction or better: a high R² is no sign that a model tells cells apart.
+# On {val}`fig2.simple.on` the mean profile alone, no model at all, correlates as well as the baseline model's prediction or better: a high R² is no sign that a model tells cells apart.
 
 # %% [markdown]
 # ## Use it on your own data

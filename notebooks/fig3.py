@@ -38,7 +38,9 @@ from datamix.analysis.likeness import similarity, umap_positions
 from datamix.analysis.uniqueness import FEWEST, compare_mixtures, leave_out_small_sets, what_is_added
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
+from datamix.publishing.website.text import show_table
 from datamix.publishing.values import record, record_interval
+from datamix.publishing.words import interval_in_words, of_sets
 
 results = Results(profile, notebook="fig3")
 baseline = results.baselines[0]
@@ -151,6 +153,7 @@ record("fig3.pairs", len(gained), unit="pairs", results=results)
 record("fig3.clear", len(clear), unit="pairs", results=results)
 record("fig3.control.differs", int(held["differs"].sum()), unit="evaluation sets", results=results)
 record("fig3.control.sets", len(held), unit="evaluation sets", results=results)
+record("fig3.control.on", of_sets(int(held["differs"].sum()), len(held)), unit="", results=results)
 record("fig3.control.most", held["excess"].max(), unit="times", results=results)
 record("fig3.compared", int(comparison["compared"].iloc[0]), unit="comparisons", results=results)
 for name, row in (("best", best), ("least", least)):
@@ -166,18 +169,27 @@ back = table[
     (table["direction"] == "lost") & (table["mixture"] == best["mixture"]) & (table["evaluation"] == best["evaluation"])
 ]
 record("fig3.best.lost", back["uniqueness"].iloc[0], unit="uniqueness", results=results)
+one = len(gained) == 1
+lead = "The one pair is" if one else "Most, against its control, is brought by"
+record("fig3.best.lead", lead, unit="", results=results)
+by = interval_in_words(least["over_control"], least["over_control_low_all"], least["over_control_high_all"], spec=".1f")
+of_least = (
+    f"Least, against its control ({labels.mixture_label(least['control'], profile=results.profile)}), is brought by "
+    f"{least['mixture_label']} on {least['evaluation_label']}, in times the control's: {by}."
+)
+record("fig3.least.said", "" if one else of_least, unit="", results=results)
 
 # %% [markdown]
 # Two trainings of the same mixture leave {val}`fig3.band.low:.2f` to {val}`fig3.band.high:.2f` of each other's latent space unpredicted, depending on mixture and evaluation set.
 # What another mixture leaves unpredicted is therefore given as a multiple of what another training of the same mixture leaves; once is no difference.
 # Figure 3c makes {val}`fig3.compared` comparisons; an interval here allows for all of them: made so that in a table without any difference one is found once in twenty tables at most. How often it is found is measured below.
 # Pairs of an added set and an evaluation set: {val}`fig3.pairs`; above once for the baseline, and above the same multiple of their control: {val}`fig3.clear`.
-# The published control itself lies above once on {val}`fig3.control.differs` of {val}`fig3.control.sets` evaluation sets, and at {val}`fig3.control.most:.1f` times at most.
+# The published control itself lies above once on {val}`fig3.control.on`, and at {val}`fig3.control.most:.1f` times at most.
 #
-# Most, against its control, is brought by {val}`fig3.best.mixture`, on {val}`fig3.best.evaluation`: {val}`fig3.best.uniqueness:.2f` of its latent space is not predicted from the baseline's, where another training of it leaves {val}`fig3.best.itself:.2f`.
+# {val}`fig3.best.lead` {val}`fig3.best.mixture`, on {val}`fig3.best.evaluation`: {val}`fig3.best.uniqueness:.2f` of its latent space is not predicted from the baseline's, where another training of it leaves {val}`fig3.best.itself:.2f`.
 # That is {val}`fig3.best.excess:.1f` times as much (simultaneous interval {val}`fig3.best.excess_low:.1f` to {val}`fig3.best.excess_high:.1f`), and {val}`fig3.best.over_control:.1f` times ({val}`fig3.best.over_control_low:.1f` to {val}`fig3.best.over_control_high:.1f`) that of its control, {val}`fig3.best.control`.
 # In the other direction, {val}`fig3.best.lost:.2f` of the baseline's space is not predicted from the mixture's.
-# Least, against its control ({val}`fig3.least.control`), is brought by {val}`fig3.least.mixture` on {val}`fig3.least.evaluation`: {val}`fig3.least.over_control:.1f` times ({val}`fig3.least.over_control_low:.1f` to {val}`fig3.least.over_control_high:.1f`).
+# {val}`fig3.least.said`
 #
 # ## How often that is wrong
 #
@@ -205,7 +217,9 @@ beside = beside.reindex(
     [(e, v) for e in alike["evaluation_label"].unique() for v in measures.values()],
     columns=alike["mixture_label"].unique(),
 )
-beside.rename_axis(index=["Evaluation set", "Measure"], columns=None).reset_index().style.format(precision=2).hide()
+show_table(
+    beside.rename_axis(index=["Evaluation set", "Measure"], columns=None).reset_index(), precision=2, index=False
+)
 
 # %% [markdown]
 # Of {val}`fig3.neighbours.k` neighbours, {val}`fig3.neighbours.chance:.3f` would agree by chance at most; the largest share among shuffled cells is {val}`fig3.neighbours.null:.3f`.

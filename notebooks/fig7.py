@@ -39,7 +39,9 @@ from datamix.figures.labels import evaluation_label
 from datamix.geneformer.tables import read_scores
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
+from datamix.publishing.website.text import show_table
 from datamix.publishing.values import record
+from datamix.publishing.words import of_sets, range_in_words
 
 results = Results(profile, notebook="fig7")
 settings = results.profile.composition
@@ -58,7 +60,7 @@ def label(evaluation):
 # %% [markdown]
 # ## Every set, in the company of all others
 #
-# The {val}`fig7.blocks` sets, the corpus of the {val}`fig7.baseline` Baseline among them, are mixed in {val}`fig7.mixtures` ways, of {val}`fig7.cells:,d` cells and with {val}`fig7.seeds` seeds each.
+# The {val}`fig7.blocks` sets, the corpus of the {val}`fig7.baseline` Baseline among them, are mixed in {val}`fig7.mixtures` ways, of {val}`fig7.cells:,d` cells each; trained seeds of each: {val}`fig7.seeds`.
 # All {val}`fig7.coalitions` combinations of the sets, in equal shares, are among them.
 # The **Shapley value** of a set is what it adds to a combination that lacks it, averaged over all of them ([Shapley 1953](https://doi.org/10.1515/9781400881970-018)).
 # The values of all sets add up to the median R² of the model that is trained on all.
@@ -167,7 +169,7 @@ table = accuracy.assign(evaluation=[label(e) for e in accuracy["evaluation"]]).r
         "error_of_average": "error of the average", "seed_distance": "distance of two seeds",
     }
 )  # fmt: skip
-table.set_index("Evaluation set").style.format("{:.3f}", na_rep="–").format("{:.0f}", subset=["mixtures"])
+show_table(table.set_index("Evaluation set"), "{:.3f}", but={"mixtures": "{:.0f}"}, missing="–")
 
 # %% tags=["remove-cell"]
 better = int((accuracy["error"] < accuracy["error_of_average"]).sum())
@@ -175,17 +177,21 @@ within = int((accuracy["error"] <= accuracy["seed_distance"]).sum())
 record("fig7.law.better", better, unit="evaluation sets", results=results)
 record("fig7.law.within", within, unit="evaluation sets", results=results)
 record("fig7.law.sets", len(accuracy), unit="evaluation sets", results=results)
+record("fig7.law.better.on", of_sets(better, len(accuracy)), unit="", results=results)
+record("fig7.law.within.on", of_sets(within, len(accuracy)), unit="", results=results)
 
 # %% [markdown]
-# The law's mean error is smaller than that of the average mixture, which needs no law, on {val}`fig7.law.better` of {val}`fig7.law.sets` evaluation sets, and no larger than the distance between two seeds of one mixture on {val}`fig7.law.within`.
+# The law's mean error is smaller than that of the average mixture, which needs no law, on {val}`fig7.law.better.on`; it is no larger than the distance between two seeds of one mixture on {val}`fig7.law.within.on`.
 # Where it is not smaller than the average's, the law says nothing about these mixtures.
 #
 # ## The mixtures that it recommends, trained
 #
-# For each evaluation set, and for all alike, the shares at which the law promises most were trained on as any other mixture.
+# For each evaluation set, and where there are several for all alike, the shares at which the law promises most were trained on as any other mixture.
 
 # %%
 advised = recommended(scores, results.second_round(), results.profile, drawn=drawn)
+if len(results.profile.evaluations) == 1:  # what all sets alike ask, it asks
+    advised = advised[advised["asked"].isin(results.profile.evaluations)]
 save_panel(
     composition.recommended(advised, results.profile),
     "7d",
@@ -206,8 +212,8 @@ record("fig7.recommended", len(best), unit="mixtures", results=results)
 record("fig7.recommended.above", int((best["over_uniform_low"] > 0).sum()), unit="mixtures", results=results)
 record("fig7.recommended.below", int((best["over_uniform_high"] < 0).sum()), unit="mixtures", results=results)
 # %% [markdown]
-# Of {val}`fig7.recommended` recommended mixtures, {val}`fig7.recommended.above` are better than equal shares beyond their 95 % interval, and {val}`fig7.recommended.below` worse.
-# The law was fitted before they were trained.
+# Recommended mixtures: {val}`fig7.recommended`; better than equal shares beyond their 95 % interval: {val}`fig7.recommended.above`; worse: {val}`fig7.recommended.below`.
+# The law was fitted before any of them was trained.
 # Whether the law predicts, and whether what it recommends is at least as good as equal shares, is tested over all sets at once in [Figure 5](claims).
 #
 # ## May a cheap model choose the data for a dear one?
@@ -244,23 +250,23 @@ rows = [
     {
         "Model": composition.FAMILIES[model],
         "Ranked": f"{part['mixtures'].iloc[0]} {over}",
-        "τ with the LDVAE": f"{part['tau'].min():.2f} to {part['tau'].max():.2f}".replace("-", "−"),
+        "τ with the LDVAE": range_in_words(part["tau"].min(), part["tau"].max(), spec=".2f"),
         "Unrelated, 95 %": f"up to {part['chance'].iloc[0]:.2f}",
         "Sets above that": f"{(part['tau'] > part['chance']).sum()} of {len(part)}",
     }
     for (over, model), part in agreement.groupby(["over", "model"], sort=False)
 ]
-pd.DataFrame(rows).style.hide()
+show_table(pd.DataFrame(rows), index=False)
 
 # %% tags=["remove-cell"]
 said = [
-    f"{composition.FAMILIES[model]}, over {part['mixtures'].iloc[0]} {over}: τ from {part['tau'].min():.2f} to {part['tau'].max():.2f}, "
-    f"above what unrelated rankings reach ({part['chance'].iloc[0]:.2f}) on {(part['tau'] > part['chance']).sum()} of {len(part)} evaluation sets."
+    f"{composition.FAMILIES[model]}, over {part['mixtures'].iloc[0]} {over}: τ of {range_in_words(part['tau'].min(), part['tau'].max(), spec='.2f')}, "
+    f"above what unrelated rankings reach ({part['chance'].iloc[0]:.2f}) on {of_sets(int((part['tau'] > part['chance']).sum()), len(part))}."
     for (over, model), part in agreement.groupby(["over", "model"], sort=False)
 ]
 record("fig7.ranks", " ".join(said).replace("-", "−"), unit="", results=results)
 seeds = agreement.drop_duplicates(["over", "evaluation"])["tau_of_seeds"].dropna()
-of_seeds = f"Between two seeds of the LDVAE, τ is {seeds.min():.2f} to {seeds.max():.2f}; the other models are compared with the mean over seeds, which is steadier."
+of_seeds = f"Between two seeds of the LDVAE, τ is {range_in_words(seeds.min(), seeds.max(), spec='.2f') if len(seeds) else ''}; the other models are compared with the mean over seeds, which is steadier."
 record("fig7.ranks.seeds", of_seeds.replace("-", "−") if len(seeds) else "", unit="", results=results)
 few = agreement[agreement["chance"] >= 1]["mixtures"]
 no_use = (
@@ -282,7 +288,7 @@ record("fig7.ranks.few", no_use, unit="", results=results)
 # ```python
 # import pandas as pd
 # from datamix.figures.composition import predicted_and_found
-# from datamix.project.profile import read_profile
+# from datamix.project.profile_files import read_profile
 #
 # table = pd.read_csv("results/demo/panels/fig7c.csv")
 # predicted_and_found(table, read_profile("demo")).savefig("fig7c.svg")

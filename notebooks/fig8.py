@@ -36,6 +36,7 @@ from datamix.project.mixture_names import read_depth
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
 from datamix.publishing.values import record
+from datamix.publishing.words import chosen_in_words
 
 results = Results(profile, notebook="fig8")
 settings = results.profile.composition
@@ -69,13 +70,7 @@ baseline = composition.block_label(results.profile.composed_baseline, results.pr
 record("fig8.baseline", baseline, unit="", results=results)
 record("fig8.sets", " or ".join(labels), unit="", results=results)
 record("fig8.cells", settings.cells, unit="cells", results=results)
-how = (
-    "The profile names these sets."
-    if settings.dosed is not None
-    else "These are the added sets of the largest Shapley value on cells out of distribution and on cancer (Figure 7); "
-    "they were chosen on the same evaluation sets, so their curves may promise a little too much."
-)
-record("fig8.chosen", how, unit="", results=results)
+record("fig8.chosen", chosen_in_words(results.profile), unit="", results=results)
 halves = half_gain(curves)
 gained = halves.dropna(subset=["half_dose"])
 record("fig8.pairs", len(halves), unit="pairs", results=results)
@@ -113,7 +108,7 @@ matched = (
     f"Whether it gained or not, the mixture with thinned cells has the lower R² beyond the interval in {len(lower)} of {len(thinned)} pairs"
     f"{': ' if len(lower) else ''}{'; '.join(costs)}."
     if depth
-    else "This profile does not ask whether a gain survives where its cells are thinned (`composition.depth_matched`)."
+    else "This profile does not ask whether a gain survives where its cells are thinned (composition.depth_matched)."
 )
 record("fig8.thinned", matched.replace(" -", " −").replace("(-", "(−"), unit="", results=results)
 
@@ -160,7 +155,7 @@ save_panel(
 # ```python
 # import pandas as pd
 # from datamix.figures.composition import dose_curves
-# from datamix.project.profile import read_profile
+# from datamix.project.profile_files import read_profile
 #
 # table = pd.read_csv("results/demo/panels/fig8a.csv")
 # dose_curves(table, read_profile("demo")).savefig("fig8a.svg")

@@ -31,8 +31,10 @@ from datamix.figures import labels
 from datamix.figures import reconstruction
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
+from datamix.publishing.website.text import plain
 from datamix.analysis.summary import by_cell_type, summarise
 from datamix.publishing.values import record, record_interval
+from datamix.publishing.words import over_seeds
 
 results = Results(profile, notebook="figS4")
 baseline = results.baselines[1]
@@ -48,7 +50,7 @@ save_panel(
     data=summary,
     alt=f"Heat map of the median reconstruction R² of {len(mixtures)} models on {summary['evaluation'].nunique()} "
     f"evaluation sets; colour is the log2 fold change against the {second} Baseline.",
-    caption=f"**Reconstruction R² of the {second} Baseline.** Median over cells, averaged over seeds, printed; "
+    caption=f"**Reconstruction R² of the {plain(second)} Baseline.** Median over cells, {over_seeds(len(results.profile.seeds))}, printed; "
     "colour: log2 fold change against the baseline.",
     results=results,
 )
@@ -89,7 +91,7 @@ save_panel(
     "S4b",
     data=types,
     alt=f"Median and quartiles of the R² of cells of each cell type for {' and '.join(shown)}.",
-    caption=f"**Reconstruction R² of each cell type**, {second} Baseline: "
+    caption=f"**Reconstruction R² of each cell type**, {plain(second)} Baseline: "
     "median and quartiles over cells and seeds, types sorted by the baseline.",
     results=results,
 )

@@ -44,9 +44,9 @@ save_panel(
     reconstruction.seed_scatter(pairs, results.profile),
     "S6a",
     data=pairs,
-    alt="Scatter of the R² of each cell under two models that differ by seed, one panel an evaluation set.",
-    caption="**R² of each cell under two trained models**, first seed against second, for all mixtures. "
-    "Circles: a set alone; triangles: baseline + added set; dotted: identity.",
+    alt="Scatters of the R² of each cell under two models that differ by seed: a row an evaluation set, a column a mixture.",
+    caption="**R² of each cell under two trained models**, first seed against second: a row an evaluation set, a column a mixture. "
+    "Dotted: identity.",
     results=results,
 )
 
@@ -103,7 +103,7 @@ record("figS6.range_max.mixture", spread.idxmax()[1], unit="", results=results)
 # ```python
 # import pandas as pd
 # from datamix.figures.reconstruction import seed_scatter
-# from datamix.project.profile import read_profile
+# from datamix.project.profile_files import read_profile
 #
 # table = pd.read_csv("results/demo/panels/figS6a.csv")
 # seed_scatter(table, read_profile("demo")).savefig("figS6a.svg")

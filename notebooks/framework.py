@@ -33,6 +33,7 @@ from datamix.figures import framework
 from datamix.project.manifest import read_manifest
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
+from datamix.publishing.website.text import show_table
 from datamix.publishing.values import record
 from datamix.publishing.words import counted
 
@@ -50,9 +51,9 @@ save_panel(
     framework.tree(sources, settings),
     "1a",
     data=sources,
-    alt="Haematopoietic tree from the embryonic stem cell to mature blood cells; coloured squares mark the states that "
+    alt="Haematopoietic tree from the embryonic stem cell to mature blood cells; marks stand under the states that "
     f"each training source covers: {', '.join(sources['label'])}.",
-    caption="**The haematopoietic tree and the training sources.** A square under a state: the source of that colour covers it.",
+    caption="**The haematopoietic tree and the training sources.** A mark under a state: the source of that shape and colour covers it.",
     results=results,
 )
 
@@ -60,7 +61,7 @@ save_panel(
 # ```{panel} 1a
 # ```
 #
-# Each baseline (here {val}`framework.baselines`) gives {val}`framework.mixtures` mixtures: the baseline alone, each added set alone, the baseline with each added set, and, as the control, the baseline with more of its own cells{val}`framework.controls`.
+# Each baseline (here {val}`framework.baselines`) gives {val}`framework.mixtures` mixtures: the baseline alone{val}`framework.with_added` and, as the control, the baseline with more of its own cells{val}`framework.controls`.
 # A training block holds {val}`framework.block`.
 
 # %% tags=["remove-cell"]
@@ -74,8 +75,10 @@ record("framework.mixtures", len(mixtures) - others, unit="mixtures", results=re
 more = (
     f"; and {others} such controls more, of the sizes of the added sets, where these are not a block" if others else ""
 )
+with_added = ", each added set alone, the baseline with each added set," if settings.added else ""
+record("framework.with_added", with_added, unit="", results=results)
 record("framework.controls", more, unit="", results=results)
-record("framework.evaluations", len(settings.evaluations), unit="sets", results=results)
+record("framework.evaluations", counted(len(settings.evaluations), "evaluation set"), unit="", results=results)
 named = settings.evaluations.values()
 cells_too = [e.label for e in named if e.shares_cells_with and settings.protocol == "published"]
 donors = [e.label for e in named if e.shares_donors_with]
@@ -123,7 +126,7 @@ save_panel(
 #
 # ## Evaluation sets
 #
-# There are {val}`framework.evaluations` evaluation sets; before any model is trained, their cells are compared with its own where both come from one source, and the run stops if they share one{val}`framework.shared_cells`.
+# Models are scored on {val}`framework.evaluations`; before any is trained, their cells are compared with its own where both come from one source, and the run stops if they share one{val}`framework.shared_cells`.
 # {val}`framework.shared_donors`
 
 # %%
@@ -175,7 +178,7 @@ save_panel(
 # %% tags=["hide-input"]
 lacking = pd.Series(settings.missing, name="why", dtype=str).rename_axis("part of the paper")
 nothing = Markdown("Nothing: every part of the paper has a counterpart here.")
-lacking.to_frame() if len(lacking) else nothing
+show_table(lacking.reset_index(), index=False) if len(lacking) else nothing
 
 # %% [markdown]
 # ## Use it on your own data

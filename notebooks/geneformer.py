@@ -52,8 +52,10 @@ from datamix.geneformer.vocabulary import Vocabulary
 from datamix.geneformer.zero_shot import describe
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
+from datamix.publishing.website.text import plain, show_table
 from datamix.analysis.summary import summarise
 from datamix.publishing.values import record
+from datamix.publishing.words import over_seeds
 
 results = Results(profile, notebook="geneformer")
 settings = settings_of(results.profile)
@@ -83,7 +85,7 @@ save_panel(
     data=ranks,
     alt=f"Median gene-rank correlation of {len(mixtures)} Geneformer models on {ranks['evaluation'].nunique()} "
     "evaluation sets, beside the correlation with the mean rank of each gene.",
-    caption="**Gene-rank correlation of Geneformer.** Median over cells, averaged over seeds, with 95 % interval; "
+    caption=f"**Gene-rank correlation of Geneformer.** Median over cells, {over_seeds(len(settings.seeds))}, with 95 % interval; "
     f"squares and diamonds: the mean rank of each gene in place of a model. {cells:,} evaluation cells.",
     results=results,
     made={"seeds": list(settings.seeds)},
@@ -144,7 +146,7 @@ tables = {
 }
 import pandas as pd
 
-pd.concat(tables, names=["Evaluation set", "Ranks"]).style.format("{:.2f}").format("{:.0f}", subset=["count"])
+show_table(pd.concat(tables, names=["Evaluation set", "Ranks"]), "{:.2f}", but={"count": "{:.0f}"})
 
 # %% [markdown]
 # ## What was trained: are hidden genes filled in?
@@ -162,8 +164,8 @@ save_panel(
     data=hidden,
     alt=f"Median log probability of a hidden gene under {len(mixtures)} Geneformer models on "
     f"{hidden['evaluation'].nunique()} evaluation sets, beside that under the frequencies of genes in training.",
-    caption="**Log probability of a hidden gene.** Mean over the hidden genes of a cell; median over cells, averaged "
-    "over seeds, with 95 % interval; higher is better. Squares: the frequencies of genes in training.",
+    caption="**Log probability of a hidden gene.** Mean over the hidden genes of a cell; median over cells, "
+    f"{over_seeds(len(settings.seeds))}, with 95 % interval; higher is better. Squares: the frequencies of genes in training.",
     results=results,
     made={"seeds": list(settings.seeds)},
 )
@@ -216,7 +218,7 @@ names = {
     "accuracy": "Named first",
 }
 shape = pooled.rename(columns=names)[list(names.values())].set_index(["Model", "Evaluation set"])
-shape.style.format("{:,.0f}").format("{:.1%}", subset=["Named first"])
+show_table(shape, "{:,.0f}", but={"Named first": "{:.1%}"})
 
 # %% [markdown]
 # ## Training
@@ -272,8 +274,8 @@ save_panel(
     data=both,
     alt=f"What each added set brings over the control on each evaluation set, under LDVAE and under Geneformer; {label} "
     "is drawn large.",
-    caption=f"**Does adding {label} help?** Median over cells of baseline + added set, minus that of the control, "
-    "averaged over seeds, with 95 % interval. Each part has the units of its measure; higher is better.",
+    caption=f"**Does adding {plain(label)} help?** Median over cells of baseline + added set, minus that of the control, "
+    f"{over_seeds(len(results.profile.seeds))} (LDVAE) and {over_seeds(len(settings.seeds))} (Geneformer), with 95 % interval. Each part has the units of its measure; higher is better.",
     results=results,
 )
 

@@ -37,10 +37,12 @@ from datamix.analysis.published_numbers import (
     published_numbers,
     write_verdicts,
 )
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 from datamix.publishing.results import Results
+from datamix.publishing.website.text import show_table
 from datamix.analysis.published_numbers import published_r2
 from datamix.publishing.values import record
+from datamix.publishing.words import over_seeds
 
 results = Results(profile, notebook="ledger")
 scores = results.scores(results.baselines[0])
@@ -69,6 +71,7 @@ for name, verdict in (
 ):
     record(f"ledger.{name}", int((ledger["verdict"] == verdict).sum()), unit="numbers", results=results)
 record("ledger.numbers", len(ledger), unit="numbers", results=results)
+record("ledger.seeds", over_seeds(len(results.profile.seeds)), unit="", results=results)
 record("ledger.profile", results.profile.name, unit="", results=results)
 record("ledger.r2_tolerance", R2_TOLERANCE, unit="R²", results=results)
 record("ledger.cells_tolerance", CELLS_TOLERANCE, unit="of the published number", results=results)
@@ -98,7 +101,8 @@ shown = ledger.assign(
     ours=[f"{v:,.6g}" if v == v else "–" for v in ledger["ours"]], published=[f"{v:,.6g}" for v in ledger["published"]]
 )
 shown = shown[~of_r2][["what", "published", "ours", "tolerance", "verdict", "why", "source"]]
-shown.rename(columns={"what": "number"}).rename(columns=str.capitalize).style.format({"Tolerance": "{:,.6g}"}).hide()
+shown = shown.rename(columns={"what": "number"}).rename(columns=str.capitalize)
+show_table(shown, but={"Tolerance": "{:,.6g}"}, index=False)
 
 # %% [markdown]
 # ## The draft heat map
@@ -124,16 +128,17 @@ heat = heat.assign(
 heat = heat.pivot(index="mixture", columns="evaluation", values="text").loc[
     heat["mixture"].unique(), heat["evaluation"].unique()
 ]
-heat.rename(index=lambda m: labels.mixture_label(m, profile=paper)).rename(
+heat = heat.rename(index=lambda m: labels.mixture_label(m, profile=paper)).rename(
     columns=lambda e: labels.evaluation_label(e, profile=paper)
-).rename_axis(index="Mixture", columns=None).reset_index().style.hide()
+)
+show_table(heat.rename_axis(index="Mixture", columns=None).reset_index(), index=False)
 
 # %% [markdown]
 # ### What an R² is worth
 #
 # That a number agrees says that two models are alike, not that either is good.
 # The column `note` of `ledger.csv` says, wherever an R² of ours stands, what simple models of the same training cells reach, and the ceiling, what a perfect model could.
-# In this run, for the baseline (medians over cells, averaged over seeds):
+# In this run, for the baseline (medians over cells, {val}`ledger.seeds`):
 
 # %% tags=["hide-input"]
 columns = {
@@ -144,7 +149,7 @@ own = beside_r2[beside_r2["mixture"] == results.baselines[0]].set_index("evaluat
 of_baseline = medians.index.get_level_values("mixture") == results.baselines[0]
 own["ours"], own["ours_mean"] = (r2[of_baseline].droplevel("mixture") for r2 in (medians, means))
 own.index = [results.profile.evaluations[e].label for e in own.index]
-own[list(columns)].rename(columns=columns).rename_axis("Evaluation set").style.format("{:.2f}")
+show_table(own[list(columns)].rename(columns=columns).rename_axis("Evaluation set"), "{:.2f}")
 
 # %% [markdown]
 # A mean lies below the median where some cells are described far worse than most; the simple models and the ceiling are medians.
@@ -158,7 +163,7 @@ carried = settings.assign(same=settings["same"].map({True: "same", False: "chang
     ["what", "published", "ours", "same"]
 ]
 carried.columns = ["Setting", "Published", "Profile paper", ""]
-carried.style.format({"Published": "{:,}", "Profile paper": "{:,}"}).hide()
+show_table(carried, but={"Published": "{:,}", "Profile paper": "{:,}"}, index=False)
 
 # %% [markdown]
 # A change of a verdict fails a test until the record of verdicts is renewed on purpose.

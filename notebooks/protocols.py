@@ -101,7 +101,7 @@ record("protocols.screen_differs", screen_cells_that_differ(), unit="cells", res
 #
 # Before any model is trained, its cells are compared with those of every evaluation set of the same source: cells by the name that the source gives them and, under the corrected protocol, donors, too.
 # The run stops if any is shared, unless the profile says why it may be; shared cells it may allow under the published protocol only, to repeat fault 4.
-# In this profile, {val}`protocols.comparisons` evaluation sets have a source in common with training sets; of these, {val}`protocols.exceptions`.
+# {val}`protocols.guarded`
 
 # %%
 sizes = {d: n_cells(results.layout.corpus(d)) for d in settings.training_datasets}
@@ -119,9 +119,15 @@ per_set.agg({"compared": "max", "training": "nunique", "shared": "sum", "allowed
 
 # %% tags=["remove-cell"]
 shared = compared[compared["shared"] > 0]["evaluation"].nunique()
-exceptions = f"{shared} shares what the profile allows" if shared else "nothing is shared"
-record("protocols.comparisons", compared["evaluation"].nunique(), unit="evaluation sets", results=results)
-record("protocols.exceptions", exceptions, unit="", results=results)
+n = compared["evaluation"].nunique()
+record("protocols.comparisons", n, unit="evaluation sets", results=results)
+if n:
+    exceptions = f"{shared} shares what the profile allows" if shared else "nothing is shared"
+    have = "evaluation set has" if n == 1 else "evaluation sets have"
+    guarded = f"In this profile, {n} {have} a source in common with training sets; of these, {exceptions}."
+else:
+    guarded = "In this profile, no evaluation set has a source in common with training sets, so that there is nothing to compare."
+record("protocols.guarded", guarded, unit="", results=results)
 
 # %% [markdown]
 # ## Use it on your own data

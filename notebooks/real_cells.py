@@ -35,10 +35,11 @@ from datamix.figures import composition
 from datamix.figures import reconstruction
 from datamix.figures import latent_spaces
 from datamix.publishing.panels import save_panel
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 from datamix.project.provenance import short_commit
 from datamix.publishing.recorded import NOT_RECORDED, quote_record, read_record
 from datamix.publishing.results import Results
+from datamix.publishing.website.text import show_table
 from datamix.publishing.values import record
 from datamix.publishing.words import counted, interval_in_words
 
@@ -123,7 +124,7 @@ claims = claims.assign(
 )
 claims = claims[["finding", "about", "text", "threshold", "verdict", "why"]].fillna("")
 claims.columns = ["Finding", "Measured on", "Difference of median R²", "Threshold", "Verdict", "Note"]
-claims.style.hide()
+show_table(claims, index=False)
 
 # %% [markdown]
 # Statistics and thresholds are those of [Figure 5](claims).
@@ -142,11 +143,7 @@ def beside(table):
     shown = own.pivot(index="evaluation_label", columns="model", values="r2")[list(models)].rename(columns=models)
     of_cells = own[own["model"] == "ldvae"].set_index("evaluation_label")
     shown = shown.assign(Ceiling=of_cells["ceiling"], Share=of_cells["share"]).loc[of_cells.index]
-    return (
-        shown.rename_axis(index="Evaluation set", columns=None)
-        .style.format("{:.2f}")
-        .format("{:.0%}", subset=["Share"])
-    )
+    return show_table(shown.rename_axis(index="Evaluation set", columns=None), "{:.2f}", but={"Share": "{:.0%}"})
 
 
 Markdown(NOT_RECORDED) if yardsticks is None else beside(yardsticks)
@@ -189,7 +186,7 @@ advised = kept.table_if_kept("panels/fig7d")
 def recommendations(table):
     of = table[table["kind"] == "recommended"]
     sets = {name: e.label for name, e in mini.evaluations.items()}
-    return pd.DataFrame(
+    recommended = pd.DataFrame(
         {
             "For": [sets.get(name, "all sets alike") for name in of["asked"]],
             "Recommended": [composition.shares_label(name, mini) for name in of["mixture"]],
@@ -200,7 +197,8 @@ def recommendations(table):
                 for r in of.itertuples()
             ],
         }
-    ).style.hide()
+    )
+    return show_table(recommended, index=False)
 
 
 Markdown(NOT_RECORDED) if advised is None else recommendations(advised)
@@ -232,7 +230,7 @@ save_panel(
 
 # %% tags=["hide-input"]
 lacking = [{"Part of the paper": part.replace("_", " "), "Why": why} for part, why in mini.missing.items()]
-pd.DataFrame(lacking).style.hide()
+show_table(pd.DataFrame(lacking), index=False)
 
 # %% [markdown]
 # ## Use it on your own data

@@ -33,8 +33,10 @@ from datamix.figures import training
 from datamix.figures import labels
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
+from datamix.publishing.website.text import show_table
 from datamix.analysis.summary import last_improvement
 from datamix.publishing.values import record
+from datamix.publishing.words import range_in_words
 
 results = Results(profile, notebook="training")
 history = results.history()
@@ -62,7 +64,7 @@ save_panel(
 #
 # Two things confound composition with training, in the paper and here.
 # The weight of the KL term rises over 400 epochs and ends at {val}`training.kl_weight:.2f`, so that {val}`training.bound`.
-# And an epoch of a baseline with cells added holds more cells than one of the baseline: {val}`training.steps_ratio_min:.2f` to {val}`training.steps_ratio_max:.2f` times as many, and so gradient steps, {val}`training.steps_ratio:.2f` in the median.
+# And an epoch of a baseline with cells added holds more cells than one of the baseline: {val}`training.steps_ratio_range` times as many, and so gradient steps{val}`training.steps_ratio_median`.
 # The control, the baseline with more of its own cells, is the only mixture that tells the two apart, and only where it is of the same size.
 
 # %% tags=["remove-cell"]
@@ -80,11 +82,12 @@ if len(known):
     held_out = (
         f"Over the last tenth of the epochs the held-out loss still changed by {known.median():.2%} in the median model, "
         f"and by {known.max():.2%} in the one that changed most; {(known > 0.01).sum()} of them still changed by more "
-        f"than 1 %, and {len(change) - len(known)} have no finite held-out loss."
+        f"than 1 %, and {len(change) - len(known)} have no finite held-out loss then, or none before."
     )
 else:
     held_out = (
-        f"The held-out loss is measured every {every} epochs, and was never measured, or never finite, in this profile."
+        f"The held-out loss is measured every {every} epochs; of this profile's {epochs} that is too seldom to say whether "
+        "it still changed over the last tenth, or it was never finite."
     )
 record("training.held_out", held_out, unit="", results=results)
 record("training.kl_weight", min(1.0, (epochs - 1) / 400), unit="weight", published=249 / 400, results=results)
@@ -113,18 +116,23 @@ held = [
 ]
 held = pd.DataFrame(held, columns=["Mixture", "Cells", "Held against", "Its cells", "baseline", "own"])
 held["Difference"] = held["Cells"] / held["Its cells"] - 1
-held[["Mixture", "Cells", "Held against", "Its cells", "Difference"]].style.format(
-    {"Cells": "{:,}", "Its cells": "{:,}", "Difference": "{:+.1%}"}
-).hide()
+shown = held[["Mixture", "Cells", "Held against", "Its cells", "Difference"]]
+but = {"Cells": "{:,}", "Its cells": "{:,}", "Difference": "{:+.1%}"}
+show_table(shown, but=but, index=False) if len(held) else None
 
 # %% tags=["remove-cell"]
 listed = [results.mixtures(baseline) for baseline in results.profile.baselines]
 steps = pd.Series([m.cells / of[0].cells for of in listed for m in of if m.group == "added"])
 for name, value in (("", steps.median()), ("_min", steps.min()), ("_max", steps.max())):
     record(f"training.steps_ratio{name}", value, unit="× the baseline's cells", results=results)
+record("training.steps_ratio_range", range_in_words(steps.min(), steps.max(), spec=".2f"), unit="", results=results)
+in_median = f", {steps.median():.2f} in the median" if f"{steps.min():.2f}" != f"{steps.max():.2f}" else ""
+record("training.steps_ratio_median", in_median, unit="", results=results)
 record("training.size_tolerance", SIZE_TOLERANCE, unit="of the smaller one's cells", results=results)
 gap, text = held["Difference"].abs(), "Nothing is added in this profile."
-if len(held):
+if len(held) and not gap.max():
+    text = "Each mixture has as many cells as its control."
+elif len(held):
     text = (
         "The largest difference in size between a mixture and its control is "
         f"{gap.max():.1%} of the control's cells, that of {held.loc[gap.idxmax(), 'Mixture']}."
@@ -132,7 +140,7 @@ if len(held):
 record("training.size_gap", gap.max() if len(held) else 0.0, unit="of the control's cells", results=results)
 record("training.furthest", text, unit="", results=results)
 controls = held.loc[held["own"], ["baseline", "Held against"]].drop_duplicates()
-record("training.controls", len(controls) or "No", unit="mixtures", results=results)
+record("training.controls", len(controls), unit="mixtures", results=results)
 short = held[held["Difference"] > SIZE_TOLERANCE]
 names = ", ".join(short["Mixture"])
 text = "None is smaller for want of cells." if len(held) else ""
@@ -145,7 +153,7 @@ record("training.short", smaller if len(short) else text, unit="", results=resul
 # ## Every model
 
 # %% tags=["hide-input"]
-models.pivot(index=["baseline", "mixture"], columns="seed", values=["cells", "seconds"]).style.format("{:,.0f}")
+show_table(models.pivot(index=["baseline", "mixture"], columns="seed", values=["cells", "seconds"]), "{:,.0f}")
 
 # %% [markdown]
 # ## Use it on your own data

@@ -9,7 +9,7 @@ from datamix.analysis.claims import CLAIMS, GENERALISES, MARGIN, judge, smallest
 from datamix.analysis.published_numbers import published_claims, published_r2
 from datamix.analysis.unseen_types import with_and_without
 from datamix.corpora.mixtures import list_mixtures
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 
 MIXTURES = ("blood", "blood+blood", "blood+blood_cancer", "blood+tf_atlas")
 

@@ -11,7 +11,8 @@ from datamix.analysis.second_round import EVERY_SET
 from datamix.analysis.shapley import all_coalitions
 from datamix.corpora import shares
 from datamix.project.mixture_names import read_shares
-from datamix.project.profile import Composition, read_profile
+from datamix.project.profile import Composition
+from datamix.project.profile_files import read_profile
 
 WORLDS = 100
 MOST = int(binom.ppf(0.99, WORLDS, 0.05))

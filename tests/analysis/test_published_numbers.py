@@ -12,7 +12,7 @@ from datamix.analysis.published_numbers import (
     write_verdicts,
 )
 from datamix.project.errors import DatamixError
-from datamix.project.profile import project_root, read_profile
+from datamix.project.profile_files import project_root, read_profile
 
 
 @pytest.fixture

@@ -172,6 +172,9 @@ def test_advice_ranks_recommends_and_says_what_it_rests_on(world, profile):
     every = "\n".join(advise(scores, plan, profile, on=None, resamples=100))
     assert "All evaluation sets alike" in every
     assert "(neurons)" in every
+    one = profile.model_copy(update={"evaluations": {"blood": profile.evaluations["blood"]}})
+    alone = advise(scores[scores["evaluation"] == "blood"], plan, one, on=None, resamples=100)
+    assert "All evaluation sets alike" not in "\n".join(alone)
     with pytest.raises(DatamixError, match="no evaluation set 'marrow'"):
         advise(scores, plan, profile, on="marrow", resamples=10)
     bare = profile.model_copy(update={"composition": None})

@@ -1,7 +1,7 @@
 import pandas as pd
 
 from datamix.analysis.shared_donors import about_donors, shared_donors
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 
 
 def gains(**over_control):

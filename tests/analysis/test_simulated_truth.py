@@ -12,7 +12,8 @@ from datamix.analysis.uniqueness import compare_mixtures, what_is_added
 from datamix.corpora.mixtures import Mixture, list_mixtures
 from datamix.ldvae import training
 from datamix.project.manifest import read_manifest
-from datamix.project.profile import Training, read_profile
+from datamix.project.profile import Training
+from datamix.project.profile_files import read_profile
 from datamix.publishing.results import Results
 from datamix.scoring import reconstruction
 from datamix.sources.simulator.reader import simulated
@@ -63,7 +64,7 @@ def test_the_atlas_claim_follows_the_truth(scores, atlas):
 @pytest.fixture(scope="module")
 def demo():
     results = Results("demo", notebook="test", reads=[])
-    if not results.layout.latents_of("blood", 0).is_file():
+    if not results.layout.latents_of("blood", results.profile.seeds[0]).is_file():
         pytest.skip("no results of the demo: make book")
     return results
 

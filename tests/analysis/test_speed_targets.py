@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamix.analysis.speed_targets import judge, ratio_range
+from datamix.analysis.speed_targets import NOT_MEASURED, judge, ratio_range, what_was_measured
 
 
 def training(slow: float) -> pd.DataFrame:
@@ -70,3 +70,10 @@ def test_what_was_not_measured_is_neither_met_nor_missed():
 def test_range_is_over_all_pairs():
     assert ratio_range([10, 12], [2, 4]) == (2.5, 6)
     assert ratio_range([10], [2, 4]) == (2.5, 5)
+
+
+def test_what_was_not_measured_is_said_once():
+    found = {"Ten models": "80%", "Pretraining": NOT_MEASURED, "Turning cells": NOT_MEASURED}
+    assert what_was_measured(found) == "Ten models: 80%. Not measured: pretraining; turning cells."
+    assert what_was_measured(dict.fromkeys(["Ten models"], "80%")) == "Ten models: 80%."
+    assert what_was_measured({"Ten models": NOT_MEASURED}) == "Not measured: ten models."

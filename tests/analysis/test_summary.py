@@ -125,6 +125,9 @@ def test_last_improvement():
     # Validated at epochs 80 (loss 120) and 90 (loss 110): the last tenth begins at 89.1.
     assert last_improvement(history).item() == pytest.approx((120 - 110) / 110)
     assert np.isnan(last_improvement(history.assign(elbo_validation=np.nan)).item())
+    # A loss held against itself never moves: none of 79 epochs is measured in the last tenth, and of one none before.
+    assert np.isnan(last_improvement(history[history["epoch"] < 79]).item())
+    assert np.isnan(last_improvement(history[history["epoch"] < 1]).item())
 
 
 def test_published_values():

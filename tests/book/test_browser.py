@@ -1,25 +1,11 @@
 """The site as a reader's browser sees it: pages, pictures, downloads, search, mathematics, and no other machine."""
 
-import functools
-import http.server
-import os
-import shutil
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from datamix.publishing.website.finish import pages_of
+
 ABORTED = "net::ERR_ABORTED"
 
 CUT_OFF = """() => {
@@ -50,50 +36,6 @@ CUT_OFF = """() => {
 """What is wider than its box, and can be neither scrolled to nor seen to go on."""
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        message = f"no browser: none of {', '.join(names)} is installed"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
-
-
-@pytest.fixture(scope="session")
-def site() -> Path:
-    folder = Path(os.environ.get("DATAMIX_SITE", PROJECT / "results" / "demo" / "site"))
-    if not (folder / "index.html").is_file():
-        pytest.skip(f"no site in {folder}: make book, or set DATAMIX_SITE")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def address(site: Path) -> Iterator[str]:
-    handler = functools.partial(Quiet, directory=str(site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser(chromium: str):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser, address: str):
     """Return a page of a browser that has never seen the site, and fail for whatever it complains of."""
@@ -114,9 +56,7 @@ def page(browser, address: str):
 
 
 def pages(site: Path) -> list[str]:
-    """Return all pages; the theme keeps templates of its own under _static."""
-    found = (path.relative_to(site).as_posix() for path in site.rglob("*.html"))
-    return sorted(name for name in found if not name.startswith("_static"))
+    return [path.relative_to(site).as_posix() for path in pages_of(site)]
 
 
 def panel_2a(page):
@@ -247,8 +187,11 @@ def test_the_site_can_be_read_from_the_folder(browser, site):
     page = context.new_page()
     failed = []
     page.on("requestfailed", lambda request: failed.append(request.url))
+    page.on("console", lambda message: failed.append(message.text) if message.type == "error" else None)
     page.goto((site / "notebooks" / "fig2.html").resolve().as_uri())
     assert panel_2a(page).locator("img").evaluate("picture => picture.naturalWidth") > 0
+    with page.expect_event("requestfinished", lambda request: request.url.endswith("/places/fig2a.js")):
+        panel_2a(page).locator("a.panel-image").hover()
     panel_2a(page).locator("a.panel-image").click()
     page.wait_for_url("**/panels/fig2a.svg")
     # The letters of the figure are letters, not drawn shapes.

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from datamix.project.errors import DatamixError
-from datamix.publishing.site import build_site
+from datamix.publishing.website.site import build_site
 
 
 @pytest.fixture
@@ -38,6 +38,16 @@ def test_values_stand_in_prose_headings_tables_and_captions(built):
     assert "It holds 1,234 cells." in text(article)
 
 
+def test_the_first_place_of_a_value_can_be_linked(built):
+    article = built(
+        "# Methods for {val}`fig2.cells:,d`\n\n{val}`fig2.cells`, {val}`fig2.cells:,d`, "
+        "{val}`fig2.aml.blood|published`\n"
+    )
+    ids = re.findall(r'<span class="value" id="([^"]*)"', article)
+    assert ids == ["value-fig2.cells", "value-fig2.aml.blood"]
+    assert re.search(r'id="value-fig2.cells">1234</span>, <span class="value">1,234<', article)
+
+
 def test_a_heading_with_a_value_is_in_every_sidebar(built, tiny_book):
     built("# Methods for {val}`fig2.cells:,d` cells\n")
     index = (tiny_book / "results" / "demo" / "site" / "index.html").read_text()
@@ -68,7 +78,7 @@ def test_a_panel_is_a_figure_with_anchor_and_bold_caption(built):
 
 
 def test_code_says_on_a_page_what_it_offers(built):
-    article = built("# Methods\n\n```{docstrings} datamix.publishing.book:Book\n```\n")
+    article = built("# Methods\n\n```{docstrings} datamix.publishing.reuse.book:Book\n```\n")
     assert article.count("<dt>") == article.count("<dd>") > 10
     assert ".model(mixture, *, seed=0, baseline=None)" in text(article)
     with pytest.raises(DatamixError, match="no datamix:close to describe"):

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.text import Text
 
 from datamix.figures import claims, key_genes, labels, latent_spaces, speed
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 
 ADDED = ("blood", "bone_marrow", "tf_atlas")
 
@@ -150,6 +150,7 @@ def test_claims_with_and_without_interval():
     assert {"One", "Two", "demo", "draft", "supported", "threshold"} <= texts(fig)
     markers = [line.get_marker() for line in fig.axes[0].lines]
     assert (markers.count("o"), markers.count("D")) == (1, 1)
+    assert [t.get_text() for ax in fig.axes for t in ax.texts] == ["not computable"]  # a row is never just empty
     # More than four claims take two rows; what is left over is empty.
     five = [table.assign(claim=name, title=name)[:2] for name in "vwxyz"]
     fig = redrawn(claims.claims, pd.concat(five, ignore_index=True))
@@ -172,7 +173,25 @@ def test_distance_joins_a_type_with_itself(profile):
     fig = redrawn(lambda t: claims.distance(t, profile), labelled)
     dotted = [line for line in fig.axes[0].lines if line.get_linestyle() == ":"]
     assert [line.get_xydata().tolist() for line in dotted] == [[[2, 0.6], [9, 0.4]]]
-    assert "B cell" in texts(fig)
+    assert {"B cell", "type left out"} <= texts(fig)
+    none = claims.distance(labelled[labelled["seen"] == "as trained"], profile)
+    assert "type left out" not in texts(none)
+
+
+def test_labels_of_types_left_out_lie_on_no_point_and_on_no_other_label(profile):
+    """Four types of one distance and R², more or less, among others as trained."""
+    places = [(9.0, 0.55), (9.1, 0.55), (9.2, 0.54), (9.3, 0.55), (18.0, 0.4)]
+    rows = [("left out", f"type {i}", x, y) for i, (x, y) in enumerate(places)]
+    rows += [("as trained", f"other {i}", 9.2 + 0.2 * i, 0.53) for i in range(6)]
+    table = pd.DataFrame(rows, columns=["seen", "cell_type", "distance", "r2"]).assign(evaluation="blood")
+    table = table.assign(r2_low=table["r2"] - 0.02, r2_high=table["r2"] + 0.02)
+    fig = claims.distance(labels.label_models(table, profile), profile)
+    fig.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in fig.axes[0].texts]
+    assert len(boxes) == len(places)
+    assert not [(a, b) for i, a in enumerate(boxes) for b in boxes[i + 1 :] if a.overlaps(b)]
+    points = fig.axes[0].transData.transform(table[["distance", "r2"]])
+    assert not [(x, y) for x, y in points for box in boxes if box.contains(x, y)]
 
 
 def test_training_growth_leaves_out_what_was_not_measured():

@@ -9,7 +9,7 @@ from matplotlib.text import Text
 from datamix.analysis.published_numbers import published_doses
 from datamix.figures import composition
 from datamix.project.errors import DatamixError
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 
 BLOCKS, SETS = ("blood", "bone_marrow", "tf_atlas"), ("aml", "neurons")
 
@@ -119,6 +119,8 @@ def test_yardsticks_show_the_models_that_are_there_and_the_ceiling(profile):
     assert "NMF" not in texts(fig)
     dashed = [line for ax in fig.axes for line in ax.lines if line.get_linestyle() == "--"]
     assert [line.get_xdata()[0] for line in dashed] == [0.8, 0.9]
+    low, high = sorted(fig.axes[0].get_ylim())
+    assert (low < -0.5, high > 1.5) == (True, True)  # no point is cut by an axis
 
 
 def test_a_block_that_the_profile_lacks_is_refused(profile):

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.text import Text
 
 from datamix.figures import framework, labels, reconstruction, style
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 
 
 @pytest.fixture
@@ -57,6 +57,22 @@ def test_heat_map_prints_every_median_and_its_csv_alone_redraws_it(summary):
     assert images[0] == images[1]
 
 
+def test_each_mixture_has_axes_of_its_own_for_its_cells_under_two_seeds(profile):
+    """No colour is needed to tell a mixture, and every point is in the axes of its pair."""
+    pairs = [(e, m) for e in ("blood", "aml") for m in ("blood", "tf_atlas", "blood+tf_atlas")]
+    table = pd.DataFrame(
+        [
+            {"evaluation": e, "mixture": m, "cell": f"c{i}", "first": x, "second": x / 2}
+            for n, (e, m) in enumerate(pairs)
+            for i, x in enumerate(np.linspace(0.1, 0.9, n + 1))
+        ]
+    )
+    fig = reconstruction.seed_scatter(labels.label_mixtures(table, profile), profile)
+    assert [len(ax.collections[0].get_offsets()) for ax in fig.axes] == [1, 2, 3, 4, 5, 6]
+    assert [ax.get_title() for ax in fig.axes] == ["Blood", "TF atlas", "+ TF atlas", "", "", ""]
+    assert [ax.get_ylabel() for ax in fig.axes] == ["Blood", "", "", "AML", "", ""]
+
+
 def test_heat_map_without_fold_changes(summary):
     fig = reconstruction.heat_map(summary.assign(log2_fold_change=np.nan))
     assert f"{summary['median'].iloc[0]:.2f}" in texts(fig)
@@ -96,7 +112,7 @@ def test_tree_marks_each_covered_state(profile):
     titles = dict.fromkeys(profile.training_datasets, "t")
     sources = framework.training_sources(profile, titles)
     fig = framework.tree(sources, profile)
-    marks = [line for line in fig.axes[0].lines if line.get_marker() == "s"]
+    marks = [line for line in fig.axes[0].lines if line.get_marker() != "None"]
     assert len(marks) == sum(len(b.covers) for b in (*profile.baselines.values(), *profile.added.values()))
     assert {line.get_color() for line in marks} <= set(style.colours(profile).values())
     assert set(framework.TREE) <= set(texts(fig))

@@ -9,6 +9,7 @@ from matplotlib.colors import to_rgb
 from datamix.figures import labels, style
 from datamix.project.errors import DatamixError
 from datamix.project.profile import Added, Profile
+from datamix.project.profile_files import read_profile
 
 # Machado, Oliveira & Fernandes 2009, doi:10.1109/TVCG.2009.113: linear RGB as seen without one kind of cone.
 SEEN_BY = {
@@ -85,3 +86,25 @@ def test_figures_are_measured_in_millimetres():
     fig, _ = style.figure(width=89, height=50.8)
     plt.close(fig)
     np.testing.assert_allclose(fig.get_size_inches(), [89 / 25.4, 2])
+
+
+@pytest.mark.parametrize("name", ["demo", "mini", "paper"])
+def test_the_points_of_each_set_have_a_shape_of_their_own(name):
+    profile = read_profile(name)
+    shapes = [style.marker(each, profile=profile) for each in style.colours(profile)]
+    assert len(set(shapes)) == len(shapes)
+    assert style.marker("blood+blood", profile=profile) == style.marker("blood", profile=profile) == "o"
+
+
+def test_a_set_more_changes_no_other_shape():
+    demo = read_profile("demo")
+    before = {name: style.marker(name, profile=demo) for name in style.colours(demo)}
+    more = with_sets(demo, "one", "two")
+    assert before.items() <= {name: style.marker(name, profile=more) for name in style.colours(more)}.items()
+    with pytest.raises(DatamixError, match="no set 'three'"):
+        style.marker("three", profile=more)
+
+
+def test_cell_types_have_shapes_beside_colours():
+    assert len(style.MARKERS) >= len(style.EIGHT)
+    assert len(set(style.MARKERS)) == len(style.MARKERS)

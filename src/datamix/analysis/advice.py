@@ -62,7 +62,7 @@ def advise(
     for name in sets:
         lines += ["", f"{profile.evaluations[name].label} ({name})", *_ranking(values, profile, on=name)]
         lines += _mixture(advised[advised["asked"] == name], accuracy[accuracy["evaluation"] == name], profile)
-    if on is None:
+    if len(sets) > 1:
         lines += ["", "All evaluation sets alike"]
         lines += _mixture(advised[advised["asked"] == EVERY_SET], accuracy.iloc[:0], profile)
     return lines

@@ -146,8 +146,9 @@ def _law(scores: pd.DataFrame, profile: Profile) -> dict[str, object]:
     if mixtures < FEWEST:
         return not_computable("law", f"fewer than {FEWEST} mixtures of random shares were trained")
     value, low, high, clear = error_saved(points)
-    about = f"{mixtures} mixtures of random shares, on each of {', '.join(profile.evaluations)}"
-    alone = f"each set alone: smaller beyond its interval on {clear} of {len(profile.evaluations)}"
+    sets = len(profile.evaluations)
+    about = f"{mixtures} mixtures of random shares, on {'each of ' if sets > 1 else ''}{', '.join(profile.evaluations)}"
+    alone = f"each set alone: smaller beyond its interval on {clear} of {sets}" if sets > 1 else ""
     return row_of("law", about, (value, low, high), threshold=0.0) | {"why": alone}
 
 
@@ -157,15 +158,21 @@ def _recommended(plan: Mapping[str, Any], profile: Profile, *, drawn: Medians) -
         return not_computable("recommended", "no mixture is recommended, or equal shares were not trained")
     clear = int((np.percentile(found[1], 50 * (1 - LEVEL), axis=0) > -NO_LOSS).sum())
     first = set(by_shares.first_round(profile))
-    before = len(first.intersection(plan["recommended"].values()))
-    about = f"mixtures recommended for {', '.join(_asked(plan, profile))}, and equal shares"
-    alone = f"each alone: above the margin beyond its interval in {clear} of {len(found[0])}"
-    chosen = f"; {before} had been trained before, and their own scores helped to choose them" if before else ""
-    return row_of("recommended", about, smallest(*found), threshold=-NO_LOSS) | {"why": alone + chosen}
+    asked = _asked(plan, profile)
+    before = len(first.intersection(plan["recommended"][name] for name in asked))
+    about = f"mixture{'s' if len(asked) > 1 else ''} recommended for {', '.join(asked)}, and equal shares"
+    several = len(found[0]) > 1
+    alone = [f"each alone: above the margin beyond its interval in {clear} of {len(found[0])}"] if several else []
+    them = f"{before} had been trained before, and their own scores helped to choose them"
+    chosen = [them if several else "it had been trained before, and its own scores helped to choose it"]
+    why = "; ".join([*alone, *(chosen if before else [])])
+    return row_of("recommended", about, smallest(*found), threshold=-NO_LOSS) | {"why": why}
 
 
 def _asked(plan: Mapping[str, Any], profile: Profile) -> list[str]:
-    return [name for name in (*profile.evaluations, EVERY_SET) if name in plan["recommended"]]
+    # Of one set alone, all alike ask the same.
+    every = [EVERY_SET] if len(profile.evaluations) > 1 else []
+    return [name for name in (*profile.evaluations, *every) if name in plan["recommended"]]
 
 
 def _words(claim: Claim) -> dict[str, str]:

@@ -204,25 +204,25 @@ def neighbour_overlap(x: Array, y: Array, *, k: int, permutations: int) -> tuple
     """
     _check_pair(x, y, least=k + 2)
     first, second = (_neighbours(space, k) for space in (x, y))
+    is_near = np.zeros((len(first), len(first)), dtype=bool)
+    np.put_along_axis(is_near, first, values=True, axis=1)
+
+    def overlap(near: npt.NDArray[np.int64]) -> float:
+        return float(np.take_along_axis(is_near, near, axis=1).mean())
+
     generator = np.random.default_rng(SEED)
     null = []
     for _ in range(permutations):
         order = generator.permutation(len(second))
         renamed = np.empty_like(second)
         renamed[order] = order[second]  # cell i is called order[i]
-        null.append(_overlap(first, renamed))
-    return _overlap(first, second), np.array(null)
+        null.append(overlap(renamed))
+    return overlap(second), np.array(null)
 
 
 def _neighbours(space: Array, k: int) -> npt.NDArray[np.int64]:
     # Without a query, a cell is not its own neighbour.
     return NearestNeighbors(n_neighbors=k).fit(space).kneighbors(return_distance=False)
-
-
-def _overlap(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> float:
-    n, k = first.shape
-    offset = n * np.arange(n)[:, None]
-    return len(np.intersect1d(first + offset, second + offset)) / (n * k)
 
 
 def _centred(x: Array) -> Array:

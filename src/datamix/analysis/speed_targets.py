@@ -152,3 +152,27 @@ def found_in_words(row: pd.Series) -> str:
         return "–"
     spread = "" if np.isnan(row["low"]) else f" ({in_words(row['low'], wanted)} to {in_words(row['high'], wanted)})"
     return in_words(row["found"], wanted) + spread
+
+
+def what_was_measured(found: Mapping[str, str]) -> str:
+    """Say what was found of each thing, and in one sentence at the end what was not measured.
+
+    Parameters
+    ----------
+    found
+        What was found, or `NOT_MEASURED`, by the words for what was to be measured.
+    """
+    known = [f"{what}: {number}." for what, number in found.items() if number != NOT_MEASURED]
+    unknown = "; ".join(what[0].lower() + what[1:] for what, number in found.items() if number == NOT_MEASURED)
+    return " ".join([*known, *([f"Not measured: {unknown}."] if unknown else [])])
+
+
+def pretraining_in_words(table: pd.DataFrame | None) -> str:
+    """Say how fast Geneformer is pretrained beside the plain library, model by model; None was not measured."""
+    if table is None:
+        return NOT_MEASURED
+    return "; ".join(
+        f"{row['times stock']:.1f} times the tokens a second with {row['ours peak MB'] / row['stock peak MB']:.0%} of "
+        f"the memory, for the model “{row['model']}”"
+        for _, row in table.iterrows()
+    )

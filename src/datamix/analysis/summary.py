@@ -140,15 +140,16 @@ def last_improvement(history: pd.DataFrame) -> pd.Series:
 
     Returns
     -------
-    A value a (baseline, mixture, seed): positive where the loss fell; NaN where no held-out loss is finite.
+    A value a (baseline, mixture, seed): positive where the loss fell; NaN where no held-out loss is finite, or none was
+    measured in the last tenth, or none before.
     """
 
     def fall(curve: pd.DataFrame) -> float:
         known = curve.dropna(subset=["elbo_validation"])
-        if known.empty:
+        early = known["epoch"] <= (1 - LAST_EPOCHS) * curve["epoch"].max()
+        if early.all() or not early.any():
             return np.nan
-        start = known[known["epoch"] <= (1 - LAST_EPOCHS) * curve["epoch"].max()]
-        before, last = (start if len(start) else known)["elbo_validation"].iloc[-1], known["elbo_validation"].iloc[-1]
+        before, last = known["elbo_validation"][early].iloc[-1], known["elbo_validation"].iloc[-1]
         return (before - last) / last
 
     columns = ["epoch", "elbo_validation"]

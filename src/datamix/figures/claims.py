@@ -2,7 +2,6 @@
 
 from textwrap import fill
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -11,7 +10,9 @@ from matplotlib.ticker import MaxNLocator
 from datamix.figures import style
 from datamix.project.profile import Profile
 
-VERDICT_COLOURS = {"supported": "#0072B2", "not supported": "#D55E00", "undecided": "#8C8C8C"}
+_NOT_COMPUTABLE = "not computable"
+VERDICTS = {"supported": ("#0072B2", "o"), "not supported": ("#D55E00", "X"), "undecided": ("#8C8C8C", "s")}
+"""Colour and shape of the point of a claim with that verdict."""
 
 
 def claims(table: pd.DataFrame) -> Figure:
@@ -37,10 +38,11 @@ def claims(table: pd.DataFrame) -> Figure:
     for ax, name in zip(axes.ravel(), names, strict=False):
         part = table[table["claim"] == name].set_index("source").reindex(sources)
         for y, row in enumerate(part.itertuples()):
-            colour = VERDICT_COLOURS.get(str(row.verdict), "black")
+            colour, shape = VERDICTS.get(str(row.verdict), ("black", "D"))
             ax.plot([row.low, row.high], [y, y], color=colour, linewidth=1.2)
-            known = np.isfinite(row.low) if row.low is not None else False
-            ax.plot(row.value, y, "o" if known else "D", color=colour, markersize=3.5)
+            ax.plot(row.value, y, shape, color=colour, markersize=3.5)
+            if row.verdict == _NOT_COMPUTABLE:
+                ax.annotate(row.verdict, (0.02, y), xycoords=("axes fraction", "data"), va="center", color="#666666")
         threshold = part["threshold"].dropna()
         if len(threshold):
             ax.axvline(threshold.iloc[0], color="black", linestyle=":", linewidth=0.8)
@@ -50,11 +52,11 @@ def claims(table: pd.DataFrame) -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator(5))
     axes[0, 0].set_yticks(range(len(sources)), sources)
     axes[0, 0].set_ylim(len(sources) - 0.4, -0.6)
-    handles = [Line2D([], [], marker="o", color=c) for c in VERDICT_COLOURS.values()]
+    handles = [Line2D([], [], marker=shape, color=colour) for colour, shape in VERDICTS.values()]
     handles += [
         Line2D([], [], linestyle="", marker="D", color="black"), Line2D([], [], linestyle=":", color="black"),
     ]  # fmt: skip
-    labels = [*VERDICT_COLOURS, "published, no interval", "threshold"]
+    labels = [*VERDICTS, "published, no interval", "threshold"]
     fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return fig
 
@@ -77,39 +79,66 @@ def distance(table: pd.DataFrame, profile: Profile) -> Figure:
     fig, ax = style.figure(width=style.WIDE, height=85)
     left_out = []
     for evaluation, part in table.groupby("evaluation", sort=False):
-        colour = style.colour(str(evaluation), profile=profile)
+        colour, shape = (look(str(evaluation), profile=profile) for look in (style.colour, style.marker))
         trained = part[part["seen"] == "as trained"].set_index("cell_type")[["distance", "r2"]].T.to_dict("list")
         for row in part.itertuples():
             ax.plot([row.distance] * 2, [row.r2_low, row.r2_high], color=colour, linewidth=0.7)
             face = "white" if row.seen == "left out" else colour
-            ax.plot(row.distance, row.r2, "o", color=colour, markerfacecolor=face, markersize=4)
+            ax.plot(row.distance, row.r2, shape, color=colour, markerfacecolor=face, markersize=4)
             if row.seen == "left out" and row.cell_type in trained:
                 x, y = trained[row.cell_type]
                 ax.plot([x, row.distance], [y, row.r2], color=colour, linestyle=":", linewidth=0.8, zorder=0)
         left_out.append(part[part["seen"] == "left out"])
     labels = pd.concat(left_out)
-    for row, y in zip(labels.itertuples(), _apart(labels), strict=True):
+    for row, (x, y) in zip(labels.itertuples(), _beside(labels, table), strict=True):
+        ax.plot([row.distance, x], [row.r2, y], color=style.NEUTRAL, linewidth=0.4, zorder=0)
         ax.annotate(
-            row.cell_type, (row.distance, row.r2), xytext=(row.distance + 0.012 * table["distance"].max(), y),
-            fontsize=5, va="center",
+            row.cell_type, (x, y), xytext=(1.5, 0), textcoords="offset points", fontsize=5, va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
         )  # fmt: skip
     names = table.drop_duplicates("evaluation").set_index("evaluation")["evaluation_label"]
-    handles = [Line2D([], [], linestyle="", marker="o", color=style.colour(e, profile=profile)) for e in names.index]
-    handles += [Line2D([], [], linestyle="", marker="o", color="black", markerfacecolor="white")]
-    fig.legend(handles, [*names, "type left out"], loc="outside lower center", ncols=len(handles))
+    handles = [
+        Line2D([], [], linestyle="", marker=style.marker(e, profile=profile), color=style.colour(e, profile=profile))
+        for e in names.index
+    ]
+    shown = list(names)
+    if len(labels):
+        handles += [Line2D([], [], linestyle="", marker="o", color="black", markerfacecolor="white")]
+        shown += ["type left out"]
+    fig.legend(handles, shown, loc="outside lower center", ncols=len(handles))
     ax.set(xlabel="Distance to the nearest cell type in training", ylabel="Median R²", ylim=(0, None), xlim=(0, None))
     return fig
 
 
-def _apart(points: pd.DataFrame) -> list[float]:
-    """Return heights for labels beside points, near ones moved apart; in the order of the points."""
-    near, step = 0.1 * points["distance"].max(), 0.022
-    placed: dict[int, tuple[float, float]] = {}
-    order = points["r2"].to_numpy().argsort(kind="stable")
-    for i in order:
-        x, y = points["distance"].iloc[i], points["r2"].iloc[i]
-        for other_x, other_y in sorted(placed.values(), key=lambda place: place[1]):
-            if abs(x - other_x) < near and y < other_y + step:
-                y = other_y + step
-        placed[int(i)] = (x, y)
-    return [placed[i][1] for i in range(len(points))]
+def _beside(points: pd.DataFrame, everything: pd.DataFrame) -> list[tuple[float, float]]:
+    """Return where labels of points stand: those of a crowd in a column on its right, one above the other.
+
+    Parameters
+    ----------
+    points
+        What is labelled: `distance`, `r2`.
+    everything
+        All that is drawn, which labels are not to cover.
+
+    Returns
+    -------
+    The left end of each label, in the order of the points.
+    """
+    near, step = 0.05 * everything["distance"].max(), 0.032 * everything["r2_high"].max()
+    order = points["distance"].argsort(kind="stable")
+    crowd = (points["distance"].iloc[order].diff() > near).cumsum().to_numpy()
+    places: dict[int, tuple[float, float]] = {}
+    for _, members in pd.Series(order.to_numpy()).groupby(crowd):
+        there = points.iloc[members]
+        # Points that follow one another so closely that a label between them would lie on the next.
+        right = there["distance"].max()
+        for x in sorted(everything["distance"]):
+            right = x if right < x < right + near / 2 else right
+        heights: list[float] = []
+        rising = there["r2"].argsort(kind="stable")
+        for y in there["r2"].iloc[rising]:
+            heights.append(max(y, heights[-1] + step) if heights else y)
+        lower = sum(heights) / len(heights) - there["r2"].mean()
+        for member, y in zip(members.iloc[rising], heights, strict=True):
+            places[int(member)] = (right + near / 4, y - lower)
+    return [places[i] for i in range(len(points))]

@@ -254,9 +254,9 @@ def published_doses(table: pd.DataFrame) -> Figure:
     sets, samplings = table["evaluation"].unique(), table["sampling"].unique()
     fig, axes = style.figure(width=style.WIDE, height=50, ncols=len(sets), sharey=True, squeeze=False)
     for ax, evaluation in zip(axes[0], sets, strict=True):
-        for sampling, colour in zip(samplings, style.EIGHT, strict=False):
+        for sampling, colour, shape in zip(samplings, style.EIGHT, style.MARKERS, strict=False):
             part = table[(table["evaluation"] == evaluation) & (table["sampling"] == sampling)]
-            ax.plot(part["dose"], part["r2"], "o-", color=colour, label=f"{sampling} sampling")
+            ax.plot(part["dose"], part["r2"], f"{shape}-", color=colour, label=f"{sampling} sampling")
         ax.set(xscale="log", title=str(evaluation).capitalize(), ylim=(0, 1))
     axes[0, 0].set_ylabel("Mean R²")
     axes[0, -1].legend(loc="upper right")
@@ -286,13 +286,16 @@ def rank_agreement(table: pd.DataFrame, profile: Profile) -> Figure:
         ax.fill_betweenx([y - 0.42, y + 0.42], -chance, chance, color="#EEEEEE", linewidth=0, zorder=0)
         part = table[(table["over"] == row["over"]) & (table["model"] == row["model"])].set_index("evaluation")
         for name, offset in zip(sets, apart, strict=True):
-            colour = style.colour(name, profile=profile)
-            ax.plot(part["tau_of_seeds"].get(name), y + offset, "o", color=colour, markerfacecolor="white")
-            ax.plot(part["tau"].get(name), y + offset, "o", color=colour)
+            colour, shape = style.colour(name, profile=profile), style.marker(name, profile=profile)
+            ax.plot(part["tau_of_seeds"].get(name), y + offset, shape, color=colour, markerfacecolor="white")
+            ax.plot(part["tau"].get(name), y + offset, shape, color=colour)
     ax.axvline(0, color=style.NEUTRAL, linewidth=0.6)
     ax.set_yticks(range(len(rows)), [f"{FAMILIES[row['model']]}: {row['mixtures']} {row['over']}" for row in rows])
     ax.set(xlim=(-1.02, 1.02), ylim=(len(rows) - 0.5, -0.5), xlabel="Kendall's τ with the LDVAE")
-    handles = [Line2D([], [], linestyle="", marker="o", color=style.colour(name, profile=profile)) for name in sets]
+    handles = [
+        Line2D([], [], linestyle="", marker=style.marker(n, profile=profile), color=style.colour(n, profile=profile))
+        for n in sets
+    ]
     handles.append(Line2D([], [], linestyle="", marker="o", color="black", markerfacecolor="white"))
     labels = [*(evaluation_label(name, profile=profile) for name in sets), "two seeds of the LDVAE"]
     fig.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6))
@@ -325,7 +328,7 @@ def yardsticks(table: pd.DataFrame, profile: Profile, *, measure: str) -> Figure
         ax.axvline(part[ceiling].iloc[0], color="#D55E00", linewidth=0.8, linestyle="--")
         ax.set(title=evaluation_label(evaluation, profile=profile), xlim=(0, 1))
     axes[0, 0].set_yticks(list(places.values()), list(places))
-    axes[0, 0].invert_yaxis()
+    axes[0, 0].set_ylim(len(places) - 0.4, -0.6)
     fig.supxlabel(label, fontsize=6)
     shown = [m for m in MODELS if (table["model"] == m).any()]
     handles = [Line2D([], [], linestyle="", marker=MODELS[m][1], color=MODELS[m][2]) for m in shown]

@@ -20,7 +20,7 @@ def cells_kept(table: pd.DataFrame) -> Figure:
     -------
     The figure, 183 mm wide.
     """
-    fig, ax = style.figure(width=style.WIDE, height=18 + 4.5 * len(table))
+    fig, ax = style.figure(width=style.WIDE, height=23 + 4.5 * len(table))
     y = np.arange(len(table))
     shades = table["role"].map({"training": "#0072B2", "evaluation": "#E69F00"})
     ax.barh(y, table["read"], color="#DDDDDD", height=0.7)
@@ -33,7 +33,8 @@ def cells_kept(table: pd.DataFrame) -> Figure:
     ax.tick_params(axis="y", length=0)
     keys = {"training, kept": "#0072B2", "evaluation, kept": "#E69F00", "dropped by QC": "#DDDDDD"}
     handles = [Line2D([], [], linestyle="", marker="s", color=c, markersize=5) for c in keys.values()]
-    ax.legend(handles, list(keys), loc="lower right")
+    # Above the bars: the longest may end anywhere, and its number behind it.
+    ax.legend(handles, list(keys), loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
     return fig
 
 

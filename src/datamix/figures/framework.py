@@ -78,18 +78,20 @@ def tree(sources: pd.DataFrame, profile: Profile) -> Figure:
         covering = [s for s in sources.itertuples() if node in str(s.covers).split()]
         for i, source in enumerate(covering):
             colour = style.colour(str(source.source), profile=profile)
-            left.plot(x - 0.16 * (len(covering) - 1) + 0.32 * i, y - 0.36, "s", color=colour, markersize=3.5, zorder=4)
+            shape = style.marker(str(source.source), profile=profile)
+            left.plot(x - 0.16 * (len(covering) - 1) + 0.32 * i, y - 0.36, shape, color=colour, markersize=4, zorder=4)
     left.set(xlim=(-0.8, 11.2), ylim=(-5.7, 0.5))
     left.axis("off")
     right.axis("off")
     right.set(xlim=(0, 1), ylim=(-len(sources) + 0.2, 0.9))
+    elsewhere = "no state of the tree named" if profile.own_datasets else "tissues beyond the tree"
     for i, source in enumerate(sources.itertuples()):
         colour = style.colour(str(source.source), profile=profile)
-        right.add_patch(Rectangle((0, -i - 0.18), 0.03, 0.36, color=colour, linewidth=0))
+        right.plot(0.015, -i, style.marker(str(source.source), profile=profile), color=colour, markersize=7)
         role = "baseline" if source.role == "baseline" else "added set"
         right.text(0.06, -i + 0.04, f"{source.label}", va="bottom", fontsize=7, fontweight="bold")
         covers = str(source.covers).replace(" ", ", ")
-        lies = f"{role}, over {covers}" if covers else f"{role}, tissues beyond the tree"
+        lies = f"{role}, over {covers}" if covers else f"{role}, {elsewhere}"
         right.text(0.06, -i - 0.02, lies, va="top", fontsize=6, color="#444444")
     return fig
 
@@ -149,11 +151,11 @@ def evaluation_sets(table: pd.DataFrame, profile: Profile) -> Figure:
         for i, row in enumerate(part.itertuples()):
             colour = style.colour(str(row.evaluation), profile=profile)
             box = FancyBboxPatch(
-                (0.03, -i - 0.36), 0.94, 0.74, boxstyle="round,pad=0.01,rounding_size=0.04", linewidth=0.9,
+                (0.03, -i - 0.36), 0.94, 0.74, boxstyle="round,pad=0.01,rounding_size=0.04", linewidth=1.4,
                 facecolor="white", edgecolor=colour,
             )  # fmt: skip
             ax.add_patch(box)
-            ax.text(0.08, -i + 0.14, row.label, va="center", fontsize=7, fontweight="bold", color=colour)
+            ax.text(0.08, -i + 0.14, row.label, va="center", fontsize=7, fontweight="bold")
             ax.text(0.08, -i - 0.14, fill(str(row.note), 46), va="center", fontsize=5, color="#333333")
     return fig
 

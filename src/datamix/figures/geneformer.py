@@ -77,11 +77,21 @@ def curves(table: pd.DataFrame, profile: Profile) -> Figure:
     for (mixture, _), line in table.groupby(["mixture", "seed"], sort=False):
         dashes = (0, (3, 1)) if read_name(str(mixture)).added else "-"
         colour = style.colour(str(mixture), profile=profile)
-        ax.plot(line["step"], line["smoothed"], color=colour, linestyle=dashes, linewidth=0.8)
+        ax.plot(
+            line["step"], line["smoothed"], color=colour, linestyle=dashes, linewidth=0.8, markersize=2.5,
+            marker=style.marker(str(mixture), profile=profile), markevery=len(line) // 8 or 1,
+        )  # fmt: skip
     ax.set(xlabel="Step", ylabel="Masked loss in training,\nnats a hidden gene")
     names = table.drop_duplicates("mixture")
     handles = [
-        Line2D([], [], color=style.colour(m, profile=profile), linestyle=(0, (3, 1)) if read_name(m).added else "-")
+        Line2D(
+            [],
+            [],
+            color=style.colour(m, profile=profile),
+            marker=style.marker(m, profile=profile),
+            markersize=2.5,
+            linestyle=(0, (3, 1)) if read_name(m).added else "-",
+        )
         for m in names["mixture"]
     ]
     fig.legend(handles, names["mixture_label"].tolist(), loc="outside right center", fontsize=5)

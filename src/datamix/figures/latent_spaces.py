@@ -1,5 +1,7 @@
 """The plots of Figure 3: latent spaces of mixtures compared. Each draws a tidy table; nothing is computed here."""
 
+from textwrap import fill
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -34,10 +36,16 @@ def umaps(table: pd.DataFrame, profile: Profile) -> Figure:
     shuffled = table.sample(frac=1, random_state=0)  # so that no set hides the others
     for ax, model in zip(axes[0], models, strict=True):
         part = shuffled[shuffled["mixture_label"] == model]
-        ax.scatter(part["x"], part["y"], c=part["evaluation"].map(colours), s=3, linewidths=0, rasterized=True)
+        for start in range(0, len(part), 50):  # a few of each set by turns
+            for name, few in part.iloc[start : start + 50].groupby("evaluation"):
+                shape = style.marker(str(name), profile=profile)
+                ax.scatter(few["x"], few["y"], color=colours[name], marker=shape, s=5, linewidths=0, rasterized=True)
         ax.set(title=model, xticks=[], yticks=[], xlabel="UMAP 1", box_aspect=1)
     axes[0, 0].set_ylabel("UMAP 2")
-    handles = [Line2D([], [], linestyle="", marker="o", color=colours[name]) for name in sets.index]
+    handles = [
+        Line2D([], [], linestyle="", marker=style.marker(name, profile=profile), color=colours[name])
+        for name in sets.index
+    ]
     fig.legend(handles, sets.tolist(), loc="outside lower center", ncols=len(sets))
     return fig
 
@@ -61,16 +69,21 @@ def umaps_by_set(table: pd.DataFrame) -> Figure:
     for row, evaluation in zip(axes, sets, strict=True):
         of_set = table[table["evaluation_label"] == evaluation]
         types = of_set["cell_type"].value_counts().index
-        colours = dict(zip(types[:8], style.EIGHT, strict=False))
+        looks = {name: (style.EIGHT[i], style.MARKERS[i]) for i, name in enumerate(types[:8])}
+        other = (style.NEUTRAL, ".")
         for ax, model in zip(row, models, strict=False):
             part = of_set[of_set["mixture_label"] == model]
-            shown = part["cell_type"].map(lambda name, c=colours: c.get(name, style.NEUTRAL))
-            ax.scatter(part["x"], part["y"], c=shown, s=3, linewidths=0, rasterized=True)
+            for name, few in part.groupby("cell_type"):
+                colour, shape = looks.get(name, other)
+                ax.scatter(few["x"], few["y"], color=colour, marker=shape, s=5, linewidths=0, rasterized=True)
             ax.set(xticks=[], yticks=[], box_aspect=1)
         row[0].set_ylabel(evaluation, fontsize=7)
         row[-1].axis("off")
-        labels = [*colours, "other"] if len(types) > len(colours) else [*colours]
-        handles = [Line2D([], [], linestyle="", marker="o", color=colours.get(t, style.NEUTRAL)) for t in labels]
+        labels = [*looks, "other"] if len(types) > len(looks) else [*looks]
+        handles = [
+            Line2D([], [], linestyle="", marker=shape, color=colour)
+            for colour, shape in (looks.get(name, other) for name in labels)
+        ]
         row[-1].legend(handles, labels, loc="center left", fontsize=5, handletextpad=0.2, borderaxespad=0)
     for ax, model in zip(axes[0], models, strict=False):
         ax.set_title(model)
@@ -155,7 +168,7 @@ def what_is_added(table: pd.DataFrame, profile: Profile) -> Figure:
             ax.fill_betweenx([y - 0.2, y + 0.2], row.band_low, row.band_high, color="#DDDDDD", linewidth=0)
             ax.plot([row.low, row.high], [y, y], color=colour, linewidth=0.9)
             ax.plot(row.uniqueness, y, "o", color=colour, markersize=3, markerfacecolor="white" if lost else colour)
-        ax.set_title(part["evaluation_label"].iloc[0])
+        ax.set_title(fill(part["evaluation_label"].iloc[0], 100 // len(sets)))
     axes[0, 0].set_yticks(range(len(mixtures)), mixtures["mixture_label"].tolist())
     points = table[["uniqueness", "band_high"]].to_numpy(dtype=float)
     right = min(float(table["high"].max()), 1.5 * float(points.max()))

@@ -14,7 +14,6 @@ from matplotlib.ticker import MaxNLocator
 
 from datamix.figures import style
 from datamix.figures.labels import GROUPS
-from datamix.project.mixture_names import read_name
 from datamix.project.profile import Profile
 
 YARDSTICKS = {"simple_mean": "Mean profile", "simple_pca": "PCA", "ceiling": "Ceiling"}
@@ -77,14 +76,20 @@ def heat_map(table: pd.DataFrame) -> Figure:
         _strip(axes[0, -1], table[table["group"] == "baseline"], flat=flat)
     colours = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), style.DIVERGING)
     bar = fig.colorbar(colours, ax=axes[0].tolist(), fraction=0.025, pad=0.01, aspect=14)
-    bar.set_label("log$_2$ fold change of R²\nagainst the baseline")
+    bar.set_label("log₂ fold change of R²\nagainst the baseline")
     bar.ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     bar.outline.set_visible(False)
     return fig
 
 
 def _name_columns(ax: Axes, names: list[str], *, flat: bool) -> None:
-    ax.set_xticks(ax.get_xticks(), [fill(name, 9) if flat else name for name in names], rotation=0 if flat else 90)
+    ax.set_xticks(ax.get_xticks(), [_in_lines(name) if flat else name for name in names], rotation=0 if flat else 90)
+
+
+def _in_lines(name: str) -> str:
+    """Break a name to the width of a narrow column; a plus sign stays with what is added."""
+    whole = "+\N{NO-BREAK SPACE}"
+    return fill(name.replace("+ ", whole), 10, break_long_words=False).replace(whole, "+ ")
 
 
 def _strip(ax: Axes, baseline: pd.DataFrame, *, flat: bool) -> None:
@@ -131,7 +136,9 @@ def cell_types(table: pd.DataFrame, profile: Profile, *, shown: list[str]) -> Fi
         axes[len(column) - 1].set_xlabel("R² of a cell: median and quartiles")
     names = table.drop_duplicates("mixture").set_index("mixture")["mixture_label"]
     handles = [
-        Line2D([], [], marker="o", color=style.NEUTRAL if m == shown[0] else style.colour(m, profile=profile))
+        Line2D([], [], marker="o", color=style.NEUTRAL)
+        if m == shown[0]
+        else Line2D([], [], marker=style.marker(m, profile=profile), color=style.colour(m, profile=profile))
         for m in shown
     ]
     fig.legend(handles, [names[m] for m in shown], loc="outside upper center", ncols=len(shown))
@@ -146,7 +153,8 @@ def _cell_types_of(ax: Axes, part: pd.DataFrame, profile: Profile, *, shown: lis
         y = np.arange(len(line)) + offset
         colour = style.NEUTRAL if mixture == shown[0] else style.colour(mixture, profile=profile)
         ax.hlines(y, line["low"], line["high"], color=colour, linewidth=0.9)
-        ax.plot(line["median"], y, "o", color=colour, markersize=2.5)
+        shape = "o" if mixture == shown[0] else style.marker(mixture, profile=profile)
+        ax.plot(line["median"], y, shape, color=colour, markersize=2.5)
     ax.set_yticks(range(len(first)), [f"{name} ({n:,})" for name, n in first["cells"].items()], fontsize=5)
     ax.set_ylim(len(first) - 0.4, -0.6)
     ax.set_title(part["evaluation_label"].iloc[0])
@@ -193,42 +201,42 @@ def reconstruction_scatter(table: pd.DataFrame, profile: Profile) -> Figure:
 
 
 def seed_scatter(table: pd.DataFrame, profile: Profile) -> Figure:
-    """Draw the R² of each cell under two trained models that differ by their seed, a panel an evaluation set.
+    """Draw the R² of each cell under two trained models that differ by their seed, evaluation sets × mixtures.
+
+    Each pair has axes of its own: in one, ten mixtures could be told by their colours alone.
 
     Parameters
     ----------
     table
         A row a (evaluation, mixture, cell): `evaluation_label`, `mixture_label`, `first`, `second`.
+    profile
+        For colours.
 
     Returns
     -------
-    The figure, 183 mm wide; the points are rasterised.
+    The figure, 183 mm wide, or 89 of at most four mixtures; the points are rasterised.
     """
-    evaluations = table["evaluation"].unique()
+    mixtures, evaluations = table.drop_duplicates("mixture"), table.drop_duplicates("evaluation")
+    flat = len(mixtures) <= MOST_FLAT
+    width = style.WIDE if len(mixtures) > 4 else style.NARROW
     fig, axes = style.figure(
-        width=style.WIDE, height=30 + 125 / len(evaluations), ncols=len(evaluations), sharex=True, sharey=True,
-        squeeze=False,
+        width=width, height=(16 if flat else 32) + len(evaluations) * max(8.5, (width - 30) / len(mixtures)),
+        nrows=len(evaluations), ncols=len(mixtures), sharex=True, sharey=True, squeeze=False,
     )  # fmt: skip
-    mixtures = table.drop_duplicates("mixture")
-    shuffled = table.sample(frac=1, random_state=0)  # so that no mixture hides the others
-    for ax, evaluation in zip(axes[0], evaluations, strict=True):
-        part = shuffled[shuffled["evaluation"] == evaluation]
-        colours = part["mixture"].map({m: style.colour(m, profile=profile) for m in mixtures["mixture"]})
-        alone = part["mixture"].map({m: read_name(m).added is None for m in mixtures["mixture"]}).astype(bool)
-        for marker, chosen in (("o", alone), ("^", ~alone)):
-            ax.scatter(
-                part.loc[chosen, "first"], part.loc[chosen, "second"], c=colours[chosen], s=2, marker=marker,
-                alpha=0.5, linewidths=0, rasterized=True,
-            )  # fmt: skip
-        _identity(ax, 1)
-        ax.set_title(part["evaluation_label"].iloc[0])
-        ax.set(aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], xlabel="R², first seed")
-    axes[0, 0].set_ylabel("R² of a cell, second seed")
-    handles = [
-        Line2D([], [], linestyle="", marker="^" if read_name(m).added else "o", color=style.colour(m, profile=profile))
-        for m in mixtures["mixture"]
-    ]
-    fig.legend(handles, mixtures["mixture_label"].tolist(), loc="outside lower center", ncols=5)
+    for row, evaluation in zip(axes, evaluations.itertuples(), strict=True):
+        of_set = table[table["evaluation"] == evaluation.evaluation]
+        for ax, mixture in zip(row, mixtures["mixture"], strict=True):
+            part = of_set[of_set["mixture"] == mixture]
+            colour = style.colour(mixture, profile=profile)
+            ax.scatter(part["first"], part["second"], color=colour, s=1.5, alpha=0.5, linewidths=0, rasterized=True)
+            ax.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=0.6)
+            ax.set(aspect="equal", xlim=(-0.05, 1.05), ylim=(-0.05, 1.05), xticks=[0, 1], yticks=[0, 1])
+        name = fill(str(evaluation.evaluation_label), 14)
+        row[0].set_ylabel(name, rotation=0, horizontalalignment="right", verticalalignment="center")
+    for ax, label in zip(axes[0], mixtures["mixture_label"], strict=True):
+        ax.set_title(_in_lines(label) if flat else label, fontsize=6, rotation=0 if flat else 90)
+    fig.supxlabel("R² of a cell, first seed", fontsize=6)
+    fig.supylabel("R² of the same cell, second seed", fontsize=6)
     return fig
 
 

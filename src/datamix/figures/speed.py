@@ -8,6 +8,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFor
 from datamix.figures import style
 
 TRAINERS = {"stock": style.NEUTRAL, "ours": "#0072B2", "matrix products alone": "#E69F00"}
+_SHAPES = {"stock": "s", "published": "s", "ours": "o", "matrix products alone": "^"}
 
 _PLAIN = StrMethodFormatter("{x:,g}")
 
@@ -130,7 +131,9 @@ def held_out_bounds(table: pd.DataFrame) -> Figure:
 def _line(ax: Axes, part: pd.DataFrame, *, x: str, y: str, ranges: bool, colour: str, label: str) -> None:
     part = part.sort_values(x)
     errors = [part[y] - part["low"], part["high"] - part[y]] if ranges else None
-    ax.errorbar(part[x], part[y], yerr=errors, fmt="o-", color=colour, label=label, elinewidth=0.6, capsize=1.5)
+    ax.errorbar(
+        part[x], part[y], yerr=errors, fmt=f"{_SHAPES[label]}-", color=colour, label=label, elinewidth=0.6, capsize=1.5
+    )
     ax.set_xlim(left=0)
     ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.xaxis.set_major_formatter(_PLAIN)

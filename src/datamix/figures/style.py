@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from datamix.project.errors import DatamixError
 from datamix.project.mixture_names import read_name
@@ -39,6 +40,14 @@ _PALETTE = (
     "#D55E00", "#E69F00", "#CC79A7", "#009E73", "#0072B2", "#56B4E9", "#882255", "#999933", "#332288", "#44AA99",
     "#117733", "#DDCC77", "#CC6677", "#AA4499", "#88CCEE", "#666666",
 )  # fmt: skip
+
+_MARKERS = {
+    "blood": "o", "atlas": "h", "bone_marrow": "s", "blood_cancer": "^", "perturb_seq": "v", "tf_atlas": "D",
+    "aml": "P", "scc": "X", "neurons": "*",
+}  # fmt: skip
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "h", "<", ">", "p")
+"""Shapes of points that go with colours, so that these are not alone in telling what a point is."""
 
 EIGHT = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#332288", "#999933")
 """Colours of categories that are no sets, cell types say."""
@@ -118,6 +127,15 @@ def empty_figure(*, width: float = WIDE, height: float = 60) -> Figure:
     return plt.figure(figsize=(width / 25.4, height / 25.4))
 
 
+def show_text_as_it_is(fig: Figure) -> None:
+    """Take no dollar sign for mathematics: labels and cell types may hold some, and no words of this package do.
+
+    Before the first drawing: what an axis writes itself (powers of ten) is not there yet, and stays mathematics.
+    """
+    for text in fig.findobj(lambda one: isinstance(one, Text) and "$" in one.get_text()):
+        text.set(parse_math=False)
+
+
 def colours(profile: Profile) -> dict[str, str]:
     """Return the colour of each baseline, added set and evaluation set of a profile.
 
@@ -157,6 +175,18 @@ def colour(name: str, *, profile: Profile) -> str:
         If the profile has no such set.
     """
     known = colours(profile)
+    return look_up(read_name(name).last, known, profile)
+
+
+def marker(name: str, *, profile: Profile) -> str:
+    """Return the shape of the points of a set or a mixture, as `colour` returns their colour.
+
+    A set has the same shape everywhere; so that it can be told apart in grey, and by those who see few colours.
+    """
+    names = list(colours(profile))
+    free = [shape for shape in MARKERS if shape not in {_MARKERS[n] for n in names if n in _MARKERS}] or list(MARKERS)
+    unknown = [n for n in names if n not in _MARKERS]
+    known = {n: _MARKERS.get(n) or free[unknown.index(n) % len(free)] for n in names}
     return look_up(read_name(name).last, known, profile)
 
 

@@ -32,13 +32,24 @@ def training_curves(table: pd.DataFrame, profile: Profile) -> Figure:
             for (mixture, _), line in part.dropna(subset=[column]).groupby(["mixture", "seed"], sort=False):
                 dashes = (0, (3, 1)) if read_name(mixture).added else "-"
                 colour = style.colour(mixture, profile=profile)
-                ax.plot(line["epoch"], line[column], color=colour, linestyle=dashes, linewidth=0.8)
+                few = len(line) // 6 or 1  # points along a line, so that it can be told without its colour
+                ax.plot(
+                    line["epoch"], line[column], color=colour, linestyle=dashes, linewidth=0.8, markersize=2.5,
+                    marker=style.marker(mixture, profile=profile), markevery=few,
+                )  # fmt: skip
             ax.set_title(f"{profile.baselines[baseline].label} Baseline, {name} cells")
             ax.set_yscale("log")
             ax.set_ylabel("Negative ELBO, nats a cell")
         names = part.drop_duplicates("mixture")
         handles = [
-            Line2D([], [], color=style.colour(m, profile=profile), linestyle=(0, (3, 1)) if read_name(m).added else "-")
+            Line2D(
+                [],
+                [],
+                color=style.colour(m, profile=profile),
+                marker=style.marker(m, profile=profile),
+                markersize=2.5,
+                linestyle=(0, (3, 1)) if read_name(m).added else "-",
+            )
             for m in names["mixture"]
         ]
         row[1].legend(handles, names["mixture_label"].tolist(), loc="center left", bbox_to_anchor=(1.02, 0.5))

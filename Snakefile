@@ -10,7 +10,9 @@ all code that the command reaches, and the settings that this code reads, withou
 import os
 import sys
 from pathlib import Path
+from shlex import quote
 
+from datamix.cli import copies
 from datamix.corpora.genes import needs_training_genes
 from datamix.corpora.planning import require_files_by_hand, rule_resources
 from datamix.geneformer import tables as geneformer
@@ -19,10 +21,10 @@ from datamix.project.layout import Layout
 from datamix.project.locks import hold_for_run
 from datamix.project.manifest import read_manifest
 from datamix.project.slurm_watch import tell_failures, watch_waiting
-from datamix.publishing import steps
+from datamix.publishing.runs import logs, made, steps, times
 from datamix.publishing.front_matter import read_front_matter
 from datamix.publishing.outputs import outputs_of
-from datamix.publishing.site import list_notebooks
+from datamix.publishing.contents import list_notebooks
 
 # Models train with one thread each, side by side; more threads on such small matrices are slower.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -34,8 +36,8 @@ workdir: os.environ.get("DATAMIX_ROOT", workflow.basedir)
 
 
 os.environ["DATAMIX_ROOT"] = str(Path.cwd())
-NAME = config.get("profile", "demo")
-layout = Layout.of(NAME, Path())  # paths from the project's folder on
+NAME = quote(str(config.get("profile", "demo")))  # a word of the shell, whatever was given
+layout = Layout.of(str(config.get("profile", "demo")), Path())  # paths from the project's folder on
 profile = layout.profile
 manifest = read_manifest(Path(), profile)
 
@@ -43,6 +45,9 @@ NOTEBOOKS = list_notebooks(Path())
 composition_seeds = profile.composition.seeds if profile.composition else ()
 PYTHON = sys.executable
 BOOK = sorted(str(p) for p in Path("book").rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+# What people write is no input, but stale by its content: a copy has any time, and so has a file of a wrong clock, of
+# which Snakemake would make things again for ever, or stop.
+WRITTEN = ["data_manifest.yaml", *BOOK]
 
 
 def corpora(datasets):
@@ -61,6 +66,12 @@ def script(notebook):
 def needed(rule):
     """Return the memory (MB), minutes and GPU that a cluster should give a rule; no limit where there is no cluster."""
     return rule_resources(profile, rule)
+
+
+# What has been damaged since it was made is made again. Jobs read this file, too: they run what they are told.
+if workflow.is_main_process:
+    for mend in (made.remove_damaged, times.settle_times):
+        mend(layout, NOTEBOOKS, asked=sys.argv, say=lambda line: print(line, file=sys.stderr, flush=True))
 
 
 failures = []  # a list of words, which grows, in a run on a cluster
@@ -82,9 +93,12 @@ onstart:
         print(f"Error: {error}", file=sys.stderr)
         sys.stderr.flush()
         os._exit(1)
+    logs.forget_old_logs(Path())
     if on_slurm():
         watch_waiting(NAME)
         failures.append(tell_failures())
+    else:
+        copies.start()
 
 
 onerror:
@@ -99,17 +113,19 @@ wildcard_constraints:
     seed="[0-9]+",
     mixture="[A-Za-z0-9_+]+",
     turn="first|second",
+    notebook="[A-Za-z0-9_]+",
 
 
 rule book:
     input:
-        "data_manifest.yaml",
         [[layout.folder / "notebooks" / f"{name}.ipynb", outputs_of(layout.folder, name)] for name in NOTEBOOKS],
-        BOOK,
+        # Or what is gone would be made again only where a page is stale.
+        made.once_lost(layout, NOTEBOOKS, asked=sys.argv),
     output:
         update(layout.folder / "site" / "index.html"),  # the former site stays until the new one is whole
     params:
         code=lambda w: steps.code("site", Path("book/_ext/datamix_book.py")),
+        written=steps.content(WRITTEN),
         profile=profile.model_dump_json(),
     resources:
         **needed("book"),
@@ -347,12 +363,12 @@ rule geneformer_scores:
 rule notebook:
     input:
         lambda w: read_front_matter(script(w.notebook)).files(layout),
-        script="notebooks/{notebook}.py",
     output:
         layout.folder / "notebooks" / "{notebook}.ipynb",
         outputs_of(layout.folder, "{notebook}"),
     params:
         code=lambda w: steps.code("notebook", script(w.notebook)),
+        written=lambda w: steps.content([script(w.notebook)]),
         profile=profile.model_dump_json(),
     resources:
         **needed("notebook"),

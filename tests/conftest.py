@@ -12,7 +12,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from datamix.figures import style
-from datamix.project.profile import Profile, read_profile
+from datamix.project.profile import Profile
+from datamix.project.profile_files import read_profile
 from datamix.publishing.outputs import declare_outputs
 from datamix.publishing.panels import save_panel
 from datamix.publishing.values import Values, record
@@ -20,11 +21,20 @@ from datamix.publishing.values import Values, record
 PROJECT = Path(__file__).parents[1]
 
 
+LONG = ("workflow", "book", "faults")
+"""Folders of tests that run books or a browser."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that read the demo's results: `make test-machines` runs these on other machines' results."""
+    """Mark the tests that read the demo's results, and let the longest come first.
+
+    `make test-machines` runs those of the demo on other machines' results. `make test` runs files side by side, so that
+    one that takes minutes should not begin last.
+    """
     for item in items:
         if "demo" in getattr(item, "fixturenames", ()):
             item.add_marker("demo")
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from scipy import io, sparse
 
 from datamix.corpora.prepare import prepare
 from datamix.project.manifest import read_manifest
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 
 GENES = ["ACTB", "GAPDH", "B2M", "MT-ND1", "MT-CO1", "HLA-A", "SEPTIN2", *(f"GENE{i}" for i in range(8, 101))]
 IDS = [f"ENSG{i:011d}" for i in range(1, 101)]

@@ -11,7 +11,7 @@ from scipy import sparse
 from datamix.corpora.prepare import prepare
 from datamix.project.files import sha256
 from datamix.project.manifest import read_manifest
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 
 GENES = [f"ENSG{i:011d}" for i in range(1, 61)]
 SYMBOLS = [f"MT-{i}" if i <= 3 else f"GENE{i}" for i in range(1, 61)]

@@ -17,7 +17,7 @@ from datamix.corpora import prepare
 from datamix.corpora.mixtures import draw_blocks, mixtures_of
 from datamix.project.layout import Layout
 from datamix.project.manifest import read_manifest
-from datamix.project.profile import read_profile
+from datamix.project.profile_files import read_profile
 
 pytestmark = pytest.mark.miniature
 DATASETS = read_profile(str(miniature.Path(__file__).parents[2] / "config" / "paper.yaml")).datasets

@@ -7,10 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from foreign_cells import made_up, project_of, write_tenx_h5
 from project_copy import ROOT, copy_project
 from scipy import io, sparse
 
-from datamix.project.profile import read_profile
+from datamix.corpora.prepare import prepare
+from datamix.project.manifest import read_manifest
+from datamix.project.profile_files import read_profile
+from datamix.sources.formats.cell_labels import labels
 from datamix.sources.simulator.reader import simulated
 
 PAGE = (ROOT / "book" / "your_cells.md").read_text(encoding="utf-8")
@@ -75,6 +79,8 @@ def test_from_files_to_the_book(project):
         # One sentence, and nothing else.
         assert re.search(r"Not in this profile\s+Because [^.]+ \(profile mine\)\.\n\n", pages[name]), name
     assert not absent & {"fig2", "datasets", "training", "framework", "claims"}
+    # The baseline is called as the paper's is, and is another.
+    assert "The paper has no numbers of this baseline" in pages["fig2"]
     first = re.sub("<[^>]+>", "", (site / "index.html").read_text())
     assert "trained on Blood better on Target where Gut and Tf are added" in first
     # The files are named by name; where they lie is nobody's business.
@@ -95,8 +101,50 @@ def test_the_page_shows_the_options_as_they_are(tmp_path):
     section, rules = (yaml.safe_load(b) for b in re.findall(r"^```yaml\n(.*?)^```", PAGE, flags=re.M | re.S))
     for name, entry in section["datasets"].items():
         dataset = Dataset.model_validate(entry)
-        assert reader(dataset.reader, options=dataset.options, dataset_id=name) is read_file
+        found = reader(dataset.reader, options=dataset.options, dataset_id=name)
+        assert inspect.unwrap(found) is read_file
     assert {rule["rule"] for rule in rules} == set(_RULES)
     for rule in rules:
         accepted = set(inspect.signature(_RULES[rule.pop("rule")]).parameters)
         assert set(rule) <= accepted
+
+
+def test_the_example_of_the_page_is_a_corpus(tmp_path):
+    """Two samples in a folder `runs`, and labels in a table, under the names that the page gives them."""
+    section, _ = (yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, flags=re.M | re.S))
+    project_of(tmp_path, [])
+    manifest = yaml.safe_load((tmp_path / "data_manifest.yaml").read_text())["datasets"]
+    (tmp_path / "data_manifest.yaml").write_text(yaml.safe_dump({"datasets": {"genes_ensembl": manifest["genes"]}}))
+    (tmp_path / "data" / "genes").rename(tmp_path / "data" / "genes_ensembl")
+    (tmp_path / "runs").mkdir()
+    tables = []
+    for number, name in enumerate(("s1", "s2")):
+        cells = made_up(seed=number)
+        cells.obs_names = cells.obs_names.str.replace("AAAC", ("AAACC", "AAACG")[number])
+        write_tenx_h5(tmp_path / "runs" / f"{name}.h5", cells)
+        tables.append(cells.obs[["celltype"]].rename(columns={"celltype": "cluster_name"}))
+    pd.concat(tables).to_csv(tmp_path / "labels.csv")
+    profile = yaml.safe_load((tmp_path / "config" / "tiny.yaml").read_text())
+    profile |= section | {"baselines": {"blood": {"label": "Blood", "dataset": "blood"}}}
+    (tmp_path / "config" / "tiny.yaml").write_text(yaml.safe_dump(profile))
+    read = read_profile("tiny", tmp_path)
+    made = prepare("blood", profile=read, manifest=read_manifest(tmp_path, read), root=tmp_path, say=str)
+    corpus = ad.read_h5ad(made)
+    assert corpus.n_obs == 80
+    assert set(corpus.obs["cell_type"]) == {"T cell", "B cell"}
+    assert set(corpus.obs["donor"]) == {"D1"}
+
+
+def test_the_rules_of_the_page_label_cells(tmp_path):
+    _, rules = (yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, flags=re.M | re.S))
+    cells = pd.Index(["d1_AAAC-1", "d2_AAAG-1"])
+    tables = {
+        "labels.csv": pd.DataFrame({"barcode": cells, "cluster_name": ["T", "B"]}),
+        "segments.csv": pd.DataFrame({"cell": [*cells, cells[0]], "p": [0.9, 0.1, 0.3]}),
+        "adt.csv": pd.DataFrame({"cell": cells, "CD3": [90, 2], "CD19": [1, 70]}),
+    }
+    for name, table in tables.items():
+        table.to_csv(tmp_path / name, index=False)
+    files = {name: tmp_path / name for name in tables}
+    found = [labels(cells, files, what="cell_type", missing="", **rule).tolist() for rule in rules]
+    assert found == [["T", "B"], ["d1", "d2"], ["D1", "D1"], ["tumour-like", "normal"], ["T cell", "B cell"]]

@@ -45,7 +45,7 @@ ODD = """
 name: odd
 title: "Odd profile: simulated cells, for tests"
 simulated: true
-about: Simulated; a baseline of one cell type, two evaluation sets of one dataset that share cells, and one of very few.
+about: Simulated; a baseline of one cell type, two evaluation sets that share cells, one of very few, none far away.
 cells: all
 baselines:
   pure: {label: Pure, dataset: one_type}
@@ -54,7 +54,7 @@ added:
 evaluations:
   mixed: {label: Mixed, dataset: sim_eval_blood, group: non-disease, cells: 60}
   myeloid: {label: Myeloid, dataset: sim_eval_blood, group: non-disease, cells: 36, cell_types: [monocyte]}
-  nerve: {label: Nerve, dataset: sim_eval_neurons, group: out of distribution, cells: 8}
+  nerve: {label: Nerve, dataset: sim_eval_neurons, group: cancer, cells: 8}
 training: {max_epochs: 4}
 """
 
@@ -112,6 +112,9 @@ def test_a_profile_without_what_the_paper_has_gives_a_book(project, profile):
     absent = {name for name, page in pages.items() if "Not in this profile" in page}
     in_all, one_seed = {"figS4", "figS6", "geneformer", "fig7", "fig8"}, {"fig3", "fig4", "figS2"}
     assert absent == in_all | (one_seed if profile != "odd" else set())
+    if profile == "odd":  # no set is called out of distribution: Figure 4 asks every one
+        assert "which lifts an evaluation set furthest above" in " ".join(words["fig4"].split())
     if profile == "alone":
         assert "adds no set" in words["fig3"]
+        assert "no evaluation set has a source in common with training sets" in words["protocols"]
         assert "This profile adds no set" in words["fig2"]

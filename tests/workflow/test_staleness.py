@@ -91,14 +91,14 @@ READ_OUT, HOLD_OUT = of("read_out", baselines=["blood"]), of("hold_out", baselin
 YARDSTICKS = of("yardsticks", baselines=["blood"]) | {"notebook figS9", "book"}
 GENEFORMER = {f"geneformer blood 0 {m}" for m in ("blood", "perturb_seq", "blood+blood", "blood+perturb_seq")}
 GENEFORMER |= {"geneformer_scores"}
-# Of the scores: pages that read them. Figures 4 and S5 need what this profile lacks, or read no models.
-WITH_SCORES = notebooks("fig2", "claims", "figS2", "figS4", "figS6", "geneformer", "ledger")
+# Of the scores: pages that read them. Figure S5 reads no models.
+WITH_SCORES = notebooks("fig2", "fig4", "claims", "figS2", "figS4", "figS6", "geneformer", "ledger")
 WITH_MODELS = WITH_SCORES | notebooks("fig3", "training")
 WITH_CORPORA = WITH_MODELS | notebooks("datasets", "protocols")
 FROM_SCORES = SCORE | YARDSTICKS | WITH_SCORES
 FROM_TRAINING = TRAIN | SCORE | READ_OUT | HOLD_OUT | YARDSTICKS | WITH_MODELS
 # Figures 7 and 8 need mixtures by shares, which this profile lacks.
-EVERY_PAGE = WITH_CORPORA | notebooks("framework", "fig4", "real_cells", "speed", "fig7", "fig8", "figS9")
+EVERY_PAGE = WITH_CORPORA | notebooks("framework", "real_cells", "speed", "paper_size", "fig7", "fig8", "figS9")
 
 
 def test_words_make_no_corpus_and_no_model_again(edited):
@@ -142,10 +142,10 @@ def test_code_that_no_rule_runs_makes_nothing_again(edited):
         ),
         ("scoring/score", "tables = []\n    for mixture", "tables = list()\n    for mixture", notebooks("fig2")),
         ("scoring/hold_out", "MOST_TYPES = 4", "MOST_TYPES = 5", HOLD_OUT | notebooks("claims")),
-        ("scoring/read_out", "def read_out(", "def read_out(_, ", READ_OUT | notebooks("fig3")),
+        ("scoring/read_out", "def read_out(", "def read_out(_, ", READ_OUT | notebooks("fig3", "fig4")),
         ("geneformer/pretraining", "def pretrain(", "def pretrain(_, ", GENEFORMER | notebooks("geneformer")),
         ("figures/training", "def training_curves(", "def training_curves(_, ", notebooks("training")),
-        ("publishing/site", "def build_site(", "def build_site(_, ", {"book"}),
+        ("publishing/website/site", "def build_site(", "def build_site(_, ", {"book"}),
     ],
 )
 def test_a_changed_function_reruns_what_runs_it_and_what_depends_on_that(edited, name, old, new, expected):
@@ -174,10 +174,10 @@ def test_another_profile_counts_where_a_page_reads_it(edited):
 
 def test_dictionaries_count_by_their_content(edited):
     edited("data_manifest.yaml", "token_dictionary_gc30M.pkl\n", "token_dictionary_gc30M.pkl?elsewhere\n")
-    assert edited.stale() == notebooks("framework", "datasets", "protocols")  # which read the manifest
+    assert edited.stale() == notebooks("framework", "fig4", "datasets", "protocols")  # which read the manifest
     pinned = f"token_dictionary_gc30M.pkl\n        sha256: {'f' * 64}\n"
     edited("data_manifest.yaml", "token_dictionary_gc30M.pkl?elsewhere\n", pinned)
-    assert edited.stale() == GENEFORMER | notebooks("framework", "datasets", "protocols", "geneformer")
+    assert edited.stale() == GENEFORMER | notebooks("framework", "fig4", "datasets", "protocols", "geneformer")
 
 
 def test_a_changed_setting_counts_where_it_is_read(edited):

@@ -21,7 +21,8 @@ from benchmarks.training import about
 from datamix.analysis.uniqueness import PairErrors, compare_pairs, predict_pairs
 from datamix.ldvae import training
 from datamix.project.files import write_json
-from datamix.project.profile import Training, project_root
+from datamix.project.profile import Training
+from datamix.project.profile_files import project_root
 from datamix.scoring.posterior import encode
 from datamix.sources.simulator.reader import simulated
 

@@ -1,4 +1,4 @@
-"""Measure tokenising, and where there is a GPU the paper's training: `make bench-geneformer`.
+"""Measure tokenising, pretraining beside the plain library, and the paper's training on a GPU: `make bench-geneformer`.
 
 All cells are simulated. These are measurements of one machine, never tests.
 """
@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 
 from benchmarks.measure import Peak, simulate
+from benchmarks.pretraining import PUBLISHED_VOCABULARY, beside_stock, sizes
 from benchmarks.training import about
 from datamix.corpora.mixtures import Part
 from datamix.geneformer.cells import read_cells
@@ -26,22 +27,25 @@ from datamix.geneformer.tokenizer import tokenize
 from datamix.geneformer.vocabulary import Vocabulary, nonzero_medians
 from datamix.project.files import write_json
 from datamix.project.layout import Layout
-from datamix.project.profile import Geneformer, project_root, read_profile
+from datamix.project.profile import Geneformer
+from datamix.project.profile_files import project_root, read_profile
 
 CELLS = (10_000, 40_000)
 GENES = 5_000
-PUBLISHED_VOCABULARY = 25_426
 _BLOCK = 10_000
 
 
 def main() -> None:
-    """Measure, print, and write `results/bench/geneformer.json`."""
+    """Measure, print, and write `results/bench/geneformer.json` and `pretraining.json`."""
     parser = argparse.ArgumentParser(prog="make bench-geneformer", description=__doc__)
     parser.add_argument("--cells", type=int, nargs="+", default=CELLS)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     rows = [tokenising(cells, repeats=arguments.repeats) for cells in arguments.cells]
     print(pd.DataFrame(rows).to_string(index=False, float_format="%.4g"))
+    pretraining = [beside_stock(size, repeats=arguments.repeats) for size in sizes()]
+    print(pd.DataFrame(pretraining).set_index("model").T.to_string(float_format="%.4g"))
+    write_json(project_root() / "results" / "bench" / "pretraining.json", about() | {"rows": pretraining})
     found: dict[str, Any] = about() | {"rows": rows}
     if torch.cuda.is_available():
         found["training"] = training(Geneformer())

@@ -2,8 +2,12 @@
 
 import ctypes
 import gc
+import json
 import math
 import multiprocessing
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -59,6 +63,43 @@ class Peak:
     def _status(key: str) -> float:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         return next(float(line.split()[1]) / 1024 for line in lines if line.startswith(key))
+
+
+def in_small_process(work: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Call from a new process: whatever starts a command has its own peak counted as the command's."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, arguments, named)
+
+
+def run_command(*words: str, profile: str, root: Path) -> tuple[float, float]:
+    """Run a command of datamix in a project; return its seconds and its largest memory in MB.
+
+    Parameters
+    ----------
+    words
+        What stands behind `datamix`.
+    profile, root
+        The profile's name, and the project's folder, which gets temporary files, too.
+    """
+    command = [sys.executable, "-m", "datamix", *words, "--profile", profile]
+    environment = os.environ | {"DATAMIX_ROOT": str(root), "TMPDIR": str(root)}
+    status, seconds, largest = json.loads(
+        subprocess.check_output([sys.executable, "-c", _START_AND_WAIT, *command], env=environment)
+    )
+    if status:
+        msg = f"datamix {' '.join(words)} ended with {os.waitstatus_to_exitcode(status)}"
+        raise ChildProcessError(msg)
+    return seconds, largest / (1_000_000 if sys.platform == "darwin" else 1_000)  # macOS counts bytes, Linux kB
+
+
+_START_AND_WAIT = """
+import json, os, subprocess, sys, time
+began = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(json.dumps([status, time.perf_counter() - began, usage.ru_maxrss]))
+"""
+"""Starts a command and waits for it. It has nothing loaded: Linux counts the memory of who starts a command to it."""
 
 
 _barrier: Any = None

@@ -13,12 +13,12 @@ from benchmarks.training import about
 from datamix.project.errors import DatamixError
 from datamix.project.files import write_json
 from datamix.project.layout import Layout
-from datamix.project.profile import project_root
-from datamix.publishing.cost import check, recorded_rows
+from datamix.project.profile_files import project_root
+from datamix.publishing.runs.cost import check, recorded_rows
 
 
 def main(profiles: list[str]) -> None:
-    """Write `recorded/bench/rules.json`, and print how well its rates say the times that they were found from."""
+    """Write `recorded/bench/rules.json`, and print the times that its rates give back, and those of the other run."""
     root = project_root()
     rows: list[dict[str, Any]] = []
     for profile in profiles:
@@ -29,7 +29,7 @@ def main(profiles: list[str]) -> None:
         rows += recorded_rows(times, Layout.of(profile, root))
     what = "Seconds of a job of each rule, in runs of the profiles on all cores, and what it had to do."
     write_json(root / "recorded" / "bench" / "rules.json", about() | {"what": what, "rows": rows})
-    print(check(root).to_string(index=False))
+    print(check(root).to_string(index=False, float_format="%.1f"))
 
 
 def times_of(metadata: Path, profile: str) -> list[tuple[str, int, float]]:

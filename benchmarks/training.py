@@ -28,7 +28,8 @@ from datamix.ldvae import model as ldvae
 from datamix.ldvae import training as ldvae_training
 from datamix.project import provenance
 from datamix.project.files import write_json
-from datamix.project.profile import Training, project_root, read_profile
+from datamix.project.profile import Training
+from datamix.project.profile_files import project_root, read_profile
 from datamix.project.provenance import commit
 from datamix.publishing.recorded import record_benchmarks
 from datamix.scoring import reconstruction

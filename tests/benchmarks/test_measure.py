@@ -9,7 +9,7 @@ from benchmarks.measure import Peak, in_processes, simulate, wait_for_others
 
 from datamix.project.errors import DatamixError, NotInProfileError
 from datamix.project.files import read_json, write_json
-from datamix.project.profile import project_root
+from datamix.project.profile_files import project_root
 from datamix.publishing.recorded import read_benchmark, record_benchmarks
 
 
@@ -34,7 +34,7 @@ def test_work_runs_in_processes_of_its_own_side_by_side():
     assert len({pid for pid, _ in found} | {os.getpid()}) == 3  # both wait for each other: neither did both
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="memory of a process is read from /proc, which Linux alone has")
 def test_peak_memory_counts_what_was_freed_again():
     with Peak() as peak:
         block = np.ones(8_000_000)

@@ -2,6 +2,7 @@
 # make book PROFILE=mini  the same from small real data; PROFILE=paper from the published data
 # make book PROFILE=paper ON=slurm    its jobs go to a Slurm cluster: config/slurm.yaml
 # make figure FIG=fig2    one notebook again, and what it needs
+# make pdf                the book for paper: results/demo/datamix-demo.pdf (needs Chromium or Chrome)
 # make archive            the book and its code in one self-describing zip
 # make test               the demo book, if it is not there yet, and the tests
 # make lint · make clean · make env GPU=1
@@ -34,7 +35,7 @@ $(error ON=$(ON) is not known: leave it out to run here, or write ON=slurm)
 endif
 SITE := results/$(PROFILE)/site/index.html
 
-.PHONY: book figure test test-machines lint record record-rules archive clean clean-all env bench record-bench bench-data bench-geneformer calibrate
+.PHONY: book figure test test-machines test-faults lint record record-rules archive pdf clean clean-all env bench record-bench bench-data rehearse bench-geneformer calibrate
 .DEFAULT_GOAL := book
 
 book: .venv/complete
@@ -49,11 +50,15 @@ figure: .venv/complete
 
 test: .venv/complete
 	@$(MAKE) --no-print-directory book PROFILE=demo
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # The demo again with other instruction sets and other seeds, and the tests that read its results: most of an hour.
 test-machines: .venv/complete
 	@$(BIN)/python .ci/machines
+
+# The campaign of faults: servers that lie, settings and files that are wrong or hostile. Keeps recorded/faults.json.
+test-faults: .venv/complete
+	@$(BIN)/python -m pytest tests/faults -m "" --record-faults
 
 lint: .venv/complete
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
@@ -67,6 +72,11 @@ archive: .venv/complete
 	@$(MAKE) --no-print-directory book PROFILE=$(PROFILE)
 	@$(BIN)/python -m datamix archive --profile $(PROFILE)
 
+# The book for paper: results/<profile>/datamix-<profile>.pdf.
+pdf: .venv/complete
+	@$(MAKE) --no-print-directory book PROFILE=$(PROFILE)
+	@$(BIN)/python -m datamix pdf --profile $(PROFILE)
+
 bench: .venv/complete
 	@$(BIN)/python -m benchmarks.training
 
@@ -78,9 +88,15 @@ record-bench: .venv/complete
 record-rules: .venv/complete
 	@$(BIN)/python -m benchmarks.rules
 
-# A dense file of 2.4 GB, then of twice that, in a temporary folder: memory and rate of its preparation.
+# Files of 60,000 and 120,000 cells × 10,000 genes, dense, by cells and by genes: memory and rate of their preparation.
+# 200,000 × 20,000: .venv/bin/python -m benchmarks.preparation --cells 200000 --genes 20000
 bench-data: .venv/complete
 	@$(BIN)/python -m benchmarks.preparation
+
+# The paper's run at a fiftieth and a tenth of its size, on simulated files in the published layouts: most of an hour,
+# and 30 GB of disk. Keep it with `make record-bench`.
+rehearse: .venv/complete
+	@$(BIN)/python -m benchmarks.rehearsal
 
 bench-geneformer: .venv/complete
 	@$(BIN)/python -m benchmarks.geneformer
@@ -103,9 +119,12 @@ env: .venv/complete
 	@echo "Making the environment in .venv (once; a few minutes, 3 GB) …"
 	@$(PYTHON) -m venv --clear .venv
 	@test -z "$(GPU)" || $(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements-cuda.lock
-	@$(BIN)/python -m pip install -q --require-hashes -r requirements.lock || { \
+	@# What builds the packages that come as source only (connection-pool, docrep): by hash as all, or pip takes the latest.
+	@awk '/^(setuptools|wheel|packaging)==/ {on = 1} on {print} !/\\$$/ {on = 0}' requirements.lock > .venv/build.lock
+	@$(BIN)/python -m pip install -q --no-deps --require-hashes -r .venv/build.lock
+	@$(BIN)/python -m pip install -q --no-build-isolation --require-hashes -r requirements.lock || { \
 	  echo "No CPU build of torch is at hand; installing the CUDA build with its libraries (4 GB more) …"; \
 	  $(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements-cuda.lock && \
-	  $(BIN)/python -m pip install -q --require-hashes -r requirements.lock; }
+	  $(BIN)/python -m pip install -q --no-build-isolation --require-hashes -r requirements.lock; }
 	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $@

@@ -33,6 +33,7 @@ from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
 from datamix.analysis.summary import seed_medians, seed_pairs
 from datamix.publishing.values import record
+from datamix.publishing.words import agreement_in_words
 
 results = Results(profile, notebook="figS2")
 baseline = results.baselines[0]
@@ -77,18 +78,7 @@ save_panel(
 # Here each seed has a model of its own.
 
 # %% tags=["remove-cell"]
-correlation = pairs.groupby(["evaluation", "mixture"])[["first", "second"]].apply(
-    lambda t: t["first"].corr(t["second"])
-)
-known = correlation.dropna()
-if len(known):
-    agree = (
-        "The correlation between the seeds, over the cells of one evaluation set and mixture, "
-        f"is {known.median():.2f} in the median and {known.min():.2f} at its lowest."
-    ).replace("-", "−")
-else:
-    agree = "Each seed draws evaluation cells of its own, and too few are in common for a correlation."
-record("figS2.correlation", agree, unit="", results=results)
+record("figS2.correlation", agreement_in_words(pairs), unit="", results=results)
 spread = medians.groupby(["evaluation_label", "mixture_label"])["median"].agg(lambda m: m.max() - m.min())
 record("figS2.range", spread.median(), unit="median R²", results=results)
 record("figS2.range_max", spread.max(), unit="median R²", results=results)

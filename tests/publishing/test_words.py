@@ -4,6 +4,7 @@ import pytest
 
 from datamix.project.profile import Composition
 from datamix.publishing.words import (
+    agreement_in_words,
     answer_in_words,
     best_and_worst_in_words,
     chosen_in_words,
@@ -144,3 +145,17 @@ def test_why_sets_are_given_in_doses(run):
     assert chosen_in_words(profile.model_copy(update={"added": one})) == "No other set is mixed with the baseline's."
     named = Composition(cells=20, doses=(5,), dosed=("tf_atlas",))
     assert chosen_in_words(profile.model_copy(update={"composition": named})) == "The profile names these sets."
+
+
+def test_agreement_is_of_cells_under_two_seeds():
+    pairs = pd.DataFrame(
+        {
+            "evaluation": "blood",
+            "mixture": ["alike"] * 3 + ["turned"] * 3 + ["alone"],
+            "first": [0.1, 0.2, 0.3, 0.1, 0.2, 0.3, 0.4],
+            "second": [0.2, 0.4, 0.6, 0.3, 0.2, 0.1, 0.4],
+        }
+    )
+    assert agreement_in_words(pairs).endswith("is 0.00 in the median and −1.00 at its lowest.")
+    assert "too few are in common" in agreement_in_words(pairs[pairs["mixture"] == "alone"])
+    assert "too few are in common" in agreement_in_words(pairs.iloc[:0])

@@ -159,6 +159,28 @@ def chosen_in_words(profile: Profile) -> str:
     )
 
 
+def agreement_in_words(pairs: pd.DataFrame) -> str:
+    """Say how far the first two seeds agree, cell by cell.
+
+    Parameters
+    ----------
+    pairs
+        As `summary.seed_pairs` returns them, a row a (evaluation, mixture, cell), R² in `first` and `second`.
+
+    Returns
+    -------
+    A sentence with the median and the lowest correlation over evaluation sets and mixtures, or that there is none.
+    """
+    of_mixtures = pairs.groupby(["evaluation", "mixture"], observed=True)[["first", "second"]]
+    known = of_mixtures.apply(lambda cells: cells["first"].corr(cells["second"])).dropna()
+    if not len(known):
+        return "Each seed draws evaluation cells of its own, and too few are in common for a correlation."
+    return (
+        "The correlation between the seeds, over the cells of one evaluation set and mixture, "
+        f"is {known.median():.2f} in the median and {known.min():.2f} at its lowest."
+    ).replace("-", "−")
+
+
 def best_and_worst_in_words(baseline: pd.DataFrame, *, spec: str) -> str:
     """Say which evaluation set a model describes best, and which worst.
 

@@ -187,6 +187,8 @@ rule train:
         code=lambda w: steps.code("train"),
         settings=lambda w: steps.settings("train", profile),
         sources=lambda w: steps.sources(profile, manifest),
+    # The first baseline before others, which then find the models of the added sets alone.
+    priority: lambda w: len(profile.baselines) - list(profile.baselines).index(w.baseline)
     resources:
         **needed("train"),
     shell:

@@ -103,6 +103,32 @@ def loadings(layout: Layout, seed: int) -> dict[str, pd.DataFrame]:
     return {path.parent.name: pd.read_parquet(path) for path in folder.glob("*/loadings.parquet")}
 
 
+def test_the_model_of_an_added_set_alone_is_trained_once_for_all_baselines(tmp_path):
+    small = small_layout(tmp_path)
+    second = small.profile.baselines["blood"].model_copy(update={"label": "Second"})
+    baselines = {**small.profile.baselines, "second": second}
+    layout = Layout(small.root, small.profile.model_copy(update={"baselines": baselines}))
+    grid.train_baseline(layout, "blood", seed=0, say=str)
+    said: list[str] = []
+    grid.train_baseline(layout, "second", seed=0, say=said.append)
+    assert [line.partition(", other: ")[2] for line in said if ", other: " in line] == [
+        f"as in {layout.model('blood', 0, 'other').parent}"
+    ]
+    of_first, copied = layout.model("blood", 0, "other"), layout.model("second", 0, "other")
+    for name in ("model.pt", "loadings.parquet", "history.csv"):
+        assert (copied / name).read_bytes() == (of_first / name).read_bytes()
+    made = read_json(copied / "provenance.json")
+    assert made["baseline"] == "second"
+    assert made["seconds"] == 0 < read_json(of_first / "provenance.json")["seconds"]
+    # Trained for itself it is the same model.
+    before = pd.read_parquet(copied / "loadings.parquet")
+    shutil.rmtree(copied)
+    shutil.rmtree(of_first)
+    grid.train_baseline(layout, "second", seed=0, say=str)
+    assert read_json(copied / "provenance.json")["seconds"] > 0
+    pd.testing.assert_frame_equal(pd.read_parquet(copied / "loadings.parquet"), before)
+
+
 def test_models_of_one_size_are_stacked_and_kept_after_an_interruption(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "stacking_device", lambda: torch.device("cpu"))
     layout = small_layout(tmp_path)

@@ -57,6 +57,7 @@ def train_baseline(layout: Layout, baseline: str, *, seed: int, say: Say = print
         seed=seed,
         settings=profile.training,
         about={"baseline": baseline},
+        beside=[layout.model_list(other, seed).with_suffix("") for other in profile.baselines if other != baseline],
         say=lambda line: say(f"train {profile.name}, {baseline} baseline, seed {seed}: {line}"),
     )
 
@@ -69,12 +70,14 @@ def train_all(
     seed: int,
     settings: Training,
     about: Mapping[str, object],
+    beside: Sequence[Path] = (),
     say: Say = print,
 ) -> Path:
     """Train a model on each of several mixtures, each with this seed.
 
-    A model that an earlier, interrupted run finished from the same cells, genes, settings and code is kept. The others
-    are trained in groups of one size, on a GPU together (`ldvae.train_together`), and each is saved when it is trained.
+    A model that an earlier, interrupted run finished from the same cells, genes, settings and code is kept, and one
+    that another list has is copied: that of an added set alone is the same for all baselines. The others are trained in
+    groups of one size, on a GPU together (`ldvae.train_together`), and each is saved when it is trained.
 
     Parameters
     ----------
@@ -90,6 +93,8 @@ def train_all(
         The same for all.
     about
         What else the provenance of each model is to say.
+    beside
+        Folders of other lists, whose models may serve.
     say
         Called with a line of progress a model.
 
@@ -117,6 +122,9 @@ def train_all(
     for name in parts:
         if _is_made_from(models_in / name, keys[name]):
             say(f"{next(done)} of {len(parts)}, {name}: kept")
+        elif same := next((of / name for of in beside if _is_made_from(of / name, keys[name])), None):
+            ldvae.copy(same, models_in / name, provenance=dict(about))
+            say(f"{next(done)} of {len(parts)}, {name}: as in {same.parent}")
         else:
             waiting.setdefault(cells[name], []).append(name)
 

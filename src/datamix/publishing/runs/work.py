@@ -165,8 +165,14 @@ def work_of(rule: str, layout: Layout, sizes: Sizes, manifest: Manifest) -> Work
             read = sum(known) / len(profile.datasets)
             return Work({kind: 1, "byte read": read}, cells * _genes_a_cell(genes) * _ENTRY_BYTES)
         case "train":
+            # An added set alone is trained for the first baseline, and serves the others.
+            first = next(iter(profile.baselines))
             trained = fmean(
-                sum(_training(profile, m, sizes) for m in list_mixtures(profile, b, sizes=sizes.training))
+                sum(
+                    _training(profile, mixture, sizes)
+                    for mixture in list_mixtures(profile, b, sizes=sizes.training)
+                    if b == first or mixture.group != "alone"
+                )
                 for b in profile.baselines
             )
             amounts = {"start": 1, "training": trained + pieces.models(models, genes=genes)}

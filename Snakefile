@@ -187,8 +187,11 @@ rule train:
         code=lambda w: steps.code("train"),
         settings=lambda w: steps.settings("train", profile),
         sources=lambda w: steps.sources(profile, manifest),
-    # The first baseline before others, which then find the models of the added sets alone.
-    priority: lambda w: len(profile.baselines) - list(profile.baselines).index(w.baseline)
+    # Baseline by baseline and seed by seed, so that later baselines find the models of the added sets alone.
+    priority: lambda w: (
+        (len(profile.baselines) - list(profile.baselines).index(w.baseline)) * len(profile.seeds)
+        - profile.seeds.index(int(w.seed))
+    )
     resources:
         **needed("train"),
     shell:

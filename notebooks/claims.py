@@ -36,7 +36,7 @@ from datamix.analysis.claims_of_shares import CLAIMS as OUR_CLAIMS
 from datamix.analysis.claims_of_shares import NO_LOSS, judge_shares
 from datamix.analysis.published_numbers import published_claims
 from datamix.project.files import replacing
-from datamix.analysis.unseen_types import by_type, trend, with_and_without
+from datamix.analysis.unseen_types import FEWEST_CELLS, FEWEST_TYPES, by_type, trend, with_and_without
 from datamix.publishing.panels import save_panel
 from datamix.figures.labels import label_models, mixture_label
 from datamix.publishing.recorded import read_record, record_folder
@@ -251,12 +251,18 @@ in_turn = (
     else "No type was left out of training."
 )
 record("claims.in_turn", in_turn, unit="", results=results)
-record("claims.types", counted(len(types[types["seen"] == "as trained"]), "cell type"), unit="", results=results)
+as_trained = types[types["seen"] == "as trained"]
+record(
+    "claims.types", counted(len(as_trained), "pair"), unit="pairs of a cell type and an evaluation set", results=results
+)
+record("claims.types.distinct", counted(as_trained["cell_type"].nunique(), "cell type"), unit="", results=results)
+record("claims.types.fewest", FEWEST_CELLS, unit="cells", results=results)
+record("claims.trend.fewest", FEWEST_TYPES, unit="cell types", results=results)
 
 # %% [markdown]
-# Over {val}`claims.types` of the evaluation sets, R² and distance have a rank correlation of {val}`claims.trend`.
+# Over {val}`claims.types` of a cell type and an evaluation set with {val}`claims.types.fewest` cells or more, {val}`claims.types.distinct` in all, R² and distance have a rank correlation of {val}`claims.trend`.
 # That compares one study with another as well, and has no interval, since the types of a set are no sample of all types.
-# Within sets, each named type counted once ({val}`claims.trend.types` in number), the correlation of ranks is {val}`claims.trend.within`.
+# Within sets that have {val}`claims.trend.fewest` named types or more, each type counted once ({val}`claims.trend.types` in number), the correlation of ranks is {val}`claims.trend.within`.
 # {val}`claims.trained`
 # {val}`claims.in_turn`
 #

@@ -33,8 +33,8 @@ from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
 from datamix.publishing.website.text import plain
 from datamix.analysis.summary import by_cell_type, summarise
-from datamix.publishing.values import record, record_interval
-from datamix.publishing.words import over_seeds
+from datamix.publishing.values import record
+from datamix.publishing.words import changes_in_words, furthest_in_words, over_seeds, pairs_in_words
 
 results = Results(profile, notebook="figS4")
 baseline = results.baselines[1]
@@ -64,21 +64,20 @@ for row in summary.itertuples():
     record(f"figS4.{row.evaluation}.{row.mixture}", row.median, unit="median R²", results=results)
 additions = summary[summary["mixture"].isin([m.name for m in mixtures if m.is_addition])]
 best = additions.loc[additions["over_control"].idxmax()]
-record("figS4.best.mixture", best["mixture_label"], unit="", results=results)
-record("figS4.best.control", best["control_label"], unit="", results=results)
-record("figS4.best.evaluation", best["evaluation_label"], unit="", results=results)
-record_interval("figS4.best.over_control", best, "over_control", simultaneous=True, unit="median R²", results=results)
+base = summary[summary["group"] == "baseline"].set_index("evaluation")
+record("figS4.counted", pairs_in_words(additions), unit="", results=results)
+record("figS4.furthest", furthest_in_words(additions, base["median"]), unit="", results=results)
 blood = summarise(results.scores(results.baselines[0]), results.mixtures(results.baselines[0]))
 starts = [table[table["group"] == "baseline"].set_index("evaluation")["median"] for table in (blood, summary)]
 change = (starts[1] - starts[0]).rename(lambda e: results.profile.evaluations[e].label)
 record("figS4.first", first, unit="", results=results)
 record("figS4.second", second, unit="", results=results)
-record("figS4.start.evaluation", change.abs().idxmax(), unit="", results=results)
-record("figS4.start.change", change[change.abs().idxmax()], unit="median R²", results=results)
+record("figS4.start", changes_in_words(change), unit="", results=results)
 
 # %% [markdown]
-# Against the {val}`figS4.first` Baseline, starting from the {val}`figS4.second` Baseline changes the median R² most on {val}`figS4.start.evaluation`, by {val}`figS4.start.change:.3f`.
-# Furthest above its control, “{val}`figS4.best.control`”, the baseline with as many more of its own cells, lies {val}`figS4.best.mixture` on {val}`figS4.best.evaluation`, with {val}`figS4.best.over_control:.3f` ({val}`figS4.best.over_control_low:.3f` to {val}`figS4.best.over_control_high:.3f`, an interval that allows for all pairs of an added set and an evaluation set).
+# Against the {val}`figS4.first` Baseline, starting from the {val}`figS4.second` Baseline changes the median R² {val}`figS4.start`; these changes have no intervals.
+# Each added set is held against the {val}`figS4.second` Baseline with as many more of its own cells.
+# {val}`figS4.counted` {val}`figS4.furthest`
 #
 # ## Cell by cell type
 

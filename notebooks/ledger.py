@@ -30,6 +30,7 @@ from datamix.figures import labels
 from datamix.project.files import replacing
 from datamix.analysis.published_numbers import (
     CELLS_TOLERANCE,
+    DOSE_TOLERANCE,
     R2_TOLERANCE,
     carried_over,
     note_yardsticks,
@@ -74,6 +75,7 @@ record("ledger.numbers", len(ledger), unit="numbers", results=results)
 record("ledger.seeds", over_seeds(len(results.profile.seeds)), unit="", results=results)
 record("ledger.profile", results.profile.name, unit="", results=results)
 record("ledger.r2_tolerance", R2_TOLERANCE, unit="R²", results=results)
+record("ledger.dose_tolerance", DOSE_TOLERANCE, unit="R²", results=results)
 record("ledger.cells_tolerance", CELLS_TOLERANCE, unit="of the published number", results=results)
 for name in ("reproduced", "within tolerance", "differs"):
     for of, column in (("median", "verdict"), ("mean", "verdict_mean")):
@@ -91,7 +93,8 @@ record("ledger.r2_why", f" ({reasons})" if reasons else "", unit="", results=res
 # Only numbers that are computed are counted; settings, which agree because they were copied, are a list of their own below.
 #
 # *Reproduced* means equal as printed: to two decimals for R², exactly for counts.
-# R² may differ by {val}`ledger.r2_tolerance`: the paper's own control moves by more on blood, without any change of composition.
+# R² of the draft heat map may differ by {val}`ledger.r2_tolerance`: the paper's own control moves by more on blood, without any change of composition.
+# R² of the neighbouring experiment, read off a figure, may differ by {val}`ledger.dose_tolerance`.
 # Numbers of evaluation cells may differ by {val}`ledger.cells_tolerance:.0%`.
 #
 # ## Cells and vocabulary

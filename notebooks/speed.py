@@ -49,6 +49,7 @@ from datamix.analysis.speed_targets import (
     what_was_measured,
 )
 from datamix.publishing.values import record
+from datamix.publishing.words import rates_in_words
 
 results = Results(profile, notebook="speed", reads=[])
 parts = {part: read_benchmark(results.root, part) for part in ("training", "together", "scoring", "optimum", "demo")}
@@ -365,6 +366,9 @@ rates = {"rate": "share of tables with a false difference", "power": "share of t
 for (rule, seeds), row in calibration.iterrows():
     for name, column in rates.items():
         record(f"speed.calibration.{name}.{rule}.{seeds}", row[column], unit="share of tables", results=results)
+of_seeds = calibration.loc["now", rates["rate"]].to_dict()
+compatible = rates_in_words(of_seeds, tables=int(calibration["tables"].iloc[0]), designed=0.05)
+record("speed.calibration.compatible", compatible, unit="", results=results)
 for name in ("tables", "compared", "trainings"):
     record(f"speed.calibration.{name}", int(calibration[name].iloc[0]), unit=name, results=results)
 

@@ -36,7 +36,7 @@ from datamix.publishing.results import Results
 from datamix.publishing.website.text import show_table
 from datamix.analysis.summary import last_improvement
 from datamix.publishing.values import record
-from datamix.publishing.words import range_in_words
+from datamix.publishing.words import convergence_in_words, range_in_words
 
 results = Results(profile, notebook="training")
 history = results.history()
@@ -76,19 +76,13 @@ record("training.models", len(models), unit="models", results=results)
 record("training.epochs", epochs, unit="epochs", published=250, results=results)
 record("training.trainer", ", ".join(models["trainer"].unique()), unit="", results=results)
 record("training.minutes", models["seconds"].sum() / 60, unit="minutes", results=results)
-known = change.abs().dropna()
-every = results.profile.training.check_val_every_n_epoch
-if len(known):
-    held_out = (
-        f"Over the last tenth of the epochs the held-out loss still changed by {known.median():.2%} in the median model, "
-        f"and by {known.max():.2%} in the one that changed most; {(known > 0.01).sum()} of them still changed by more "
-        f"than 1 %, and {len(change) - len(known)} have no finite held-out loss then, or none before."
-    )
-else:
-    held_out = (
-        f"The held-out loss is measured every {every} epochs; of this profile's {epochs} that is too seldom to say whether "
-        "it still changed over the last tenth, or it was never finite."
-    )
+controls = {m.name for b in results.profile.baselines for m in results.mixtures(b) if m.is_control}
+change = change.assign(
+    label=[labels.mixture_label(m, profile=results.profile) for m in change["mixture"]],
+    baseline_label=[results.profile.baselines[b].label for b in change["baseline"]],
+    is_control=change["mixture"].isin(controls),
+)
+held_out = convergence_in_words(change, epochs=epochs, every=results.profile.training.check_val_every_n_epoch)
 record("training.held_out", held_out, unit="", results=results)
 record("training.kl_weight", min(1.0, (epochs - 1) / 400), unit="weight", published=249 / 400, results=results)
 

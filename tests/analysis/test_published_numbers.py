@@ -40,6 +40,8 @@ def test_points_of_another_model_have_no_counterpart(published):
     assert set(doses["verdict"]) == {"not computable here"}
     assert doses.loc["dose.neurons.standard.1000", "published"] == 0.55
     assert doses["why"].str.contains("another model").all()
+    assert "100,000 cells of which 1 is of the atlas" in doses.loc["dose.neurons.standard.1", "what"]
+    assert "of which 1,000 are of the atlas" in doses.loc["dose.neurons.standard.1000", "what"]
 
 
 @pytest.mark.parametrize("name", ["demo", "mini"])

@@ -123,11 +123,18 @@ def test_last_improvement():
         }
     )  # fmt: skip
     # Validated at epochs 80 (loss 120) and 90 (loss 110): the last tenth begins at 89.1.
-    assert last_improvement(history).item() == pytest.approx((120 - 110) / 110)
-    assert np.isnan(last_improvement(history.assign(elbo_validation=np.nan)).item())
+    row = last_improvement(history).iloc[0]
+    assert row[["before", "last"]].tolist() == [80, 90]
+    assert row[["fall", "rise"]].tolist() == pytest.approx([10 / 120, -10 / 130])
+    assert np.isnan(last_improvement(history[history["epoch"] > 79])["rise"].item())
+
+    def unknown(curve):
+        return last_improvement(curve)["fall"].isna().item()
+
+    assert unknown(history.assign(elbo_validation=np.nan))
     # A loss held against itself never moves: none of 79 epochs is measured in the last tenth, and of one none before.
-    assert np.isnan(last_improvement(history[history["epoch"] < 79]).item())
-    assert np.isnan(last_improvement(history[history["epoch"] < 1]).item())
+    assert unknown(history[history["epoch"] < 79])
+    assert unknown(history[history["epoch"] < 1])
 
 
 def test_published_values():

@@ -7,13 +7,18 @@ from datamix.publishing.words import (
     agreement_in_words,
     answer_in_words,
     best_and_worst_in_words,
+    changes_in_words,
     chosen_in_words,
+    convergence_in_words,
     counted,
+    elsewhere_in_words,
     furthest_in_words,
     interval_in_words,
     of_sets,
     over_seeds,
     range_in_words,
+    rates_in_words,
+    seed_spread_in_words,
 )
 
 
@@ -159,3 +164,77 @@ def test_agreement_is_of_cells_under_two_seeds():
     assert agreement_in_words(pairs).endswith("is 0.00 in the median and −1.00 at its lowest.")
     assert "too few are in common" in agreement_in_words(pairs[pairs["mixture"] == "alone"])
     assert "too few are in common" in agreement_in_words(pairs.iloc[:0])
+
+
+def medians_of_seeds(mixtures):
+    return pd.DataFrame(
+        [
+            {"mixture": m, "mixture_label": m.upper(), "evaluation_label": "E", "seed": s, "median": median}
+            for m, medians in mixtures.items()
+            for s, median in enumerate(medians)
+        ]
+    )
+
+
+def test_seeds_span_most_in_a_set_alone_and_most_among_the_others():
+    medians = medians_of_seeds({"a": [0.1, 0.2, 0.4], "b": [0.1, 0.15, 0.2], "b+a": [0.5, 0.5, 0.5]})
+    told = seed_spread_in_words(medians, baseline="b", intervals="Figure 2")
+    assert told.startswith("The medians of the 3 seeds of a mixture span 0.100 in the median over")
+    assert (
+        "at most 0.300, for A, trained alone, on E; those of a mixture that holds the baseline, at most 0.100" in told
+    )
+    assert told.endswith("is told by the intervals of Figure 2, which hold this scatter.")
+    assert seed_spread_in_words(medians, baseline="a", intervals="").endswith("at most 0.300, for A on E.")
+    assert seed_spread_in_words(medians.assign(median=np.nan), baseline="b", intervals="Figure 2") == ""
+
+
+def test_changes_go_from_the_lowest_to_the_highest():
+    changes = pd.Series({"A": 0.1, "B": -0.2, "C": np.nan})
+    assert changes_in_words(changes) == "by −0.200 (B) to +0.100 (A), and lowers it on 1 of 2 evaluation sets"
+    assert changes_in_words(changes[["A"]]) == "on A by +0.100"
+    assert changes_in_words(changes[["C"]]) == "on no evaluation set of both"
+
+
+def test_the_other_sets_are_counted_on_both_sides():
+    others = pd.DataFrame(
+        {"evaluation_label": ["A", "B", "C"], "over_control_low": [-2, -2, 1], "over_control_high": [-1, 1, 2]}
+    )
+    assert elsewhere_in_words(others) == " On the other 3 sets: above 1 (C), below 1 (A)."
+    assert elsewhere_in_words(others[1:]) == " On the other 2 sets: above 1 (C), below 0."
+    one = [elsewhere_in_words(others[i : i + 1]) for i in range(3)]
+    assert one == [" On A: below.", " On B: no clear difference.", " On C: above."]
+    assert elsewhere_in_words(others[:0]) == ""
+
+
+def changed(**columns):
+    rows = {
+        "label": ["M", "N"],
+        "baseline_label": "B",
+        "is_control": [True, False],
+        "seed": 0,
+        "before": 49,
+        "last": 59,
+    }
+    return pd.DataFrame(rows | {"fall": [0.25, -0.005], "rise": [0.5, np.nan]} | columns)
+
+
+def test_what_still_changes_is_told_with_its_epochs_and_the_model_that_changes_most():
+    told = convergence_in_words(changed(), epochs=60, every=10)
+    assert told.startswith(
+        "Between epoch 50 and epoch 60 of 60, the held-out loss changed by 12.8% in the median model"
+    )
+    assert "more than 1 % in 1 of 2; it fell in 1." in told
+    most = "most in M (B Baseline, seed 0), where it fell by 25.0%, after a rise of 50.0%. Added sets are held against"
+    assert most in told
+    assert "without two finite" not in told
+    one = convergence_in_words(changed(fall=[np.nan, -0.5]), epochs=60, every=10)
+    assert one.endswith(
+        "loss of N (B Baseline, seed 0) rose by 50.0%. Models without two finite held-out losses to compare: 1."
+    )
+    assert "too seldom" in convergence_in_words(changed(fall=np.nan), epochs=5, every=10)
+
+
+def test_a_measured_rate_is_held_against_the_designed_one():
+    told = rates_in_words({2: 0.0, 3: 0.07, 5: 0.44}, tables=100, designed=0.05)
+    assert "0.0% to 3.6% with 2 seeds, below it; 2.9% to 13.9% with 3 seeds, compatible with it;" in told
+    assert told.endswith("with 5 seeds, above it.")

@@ -130,8 +130,10 @@ def seed_medians(scores: pd.DataFrame) -> pd.DataFrame:
     return groups["r2"].median().rename("median").reset_index()
 
 
-def last_improvement(history: pd.DataFrame) -> pd.Series:
-    """Give how much the held-out loss of each model fell over the last tenth of the epochs, as a fraction of the loss.
+def last_improvement(history: pd.DataFrame) -> pd.DataFrame:
+    """Give how much the held-out loss of each model fell at the end, over a tenth of the epochs or more.
+
+    Of its measurements, the last is compared with the last one that lies before the last tenth.
 
     Parameters
     ----------
@@ -140,17 +142,22 @@ def last_improvement(history: pd.DataFrame) -> pd.Series:
 
     Returns
     -------
-    A value a (baseline, mixture, seed): positive where the loss fell; NaN where no held-out loss is finite, or none was
-    measured in the last tenth, or none before.
+    A row a (baseline, mixture, seed): `fall`, as a fraction of the loss before, positive where it fell; `before` and
+    `last`, the epochs compared; `rise`, how much the loss had risen up to `before` since the measurement ahead of it,
+    as a fraction of that, NaN where there is none. All are NaN where no held-out loss is finite, or none was measured
+    in the last tenth, or none before.
     """
 
-    def fall(curve: pd.DataFrame) -> float:
+    def change(curve: pd.DataFrame) -> pd.Series:
         known = curve.dropna(subset=["elbo_validation"])
         early = known["epoch"] <= (1 - LAST_EPOCHS) * curve["epoch"].max()
         if early.all() or not early.any():
-            return np.nan
-        before, last = known["elbo_validation"][early].iloc[-1], known["elbo_validation"].iloc[-1]
-        return (before - last) / last
+            return pd.Series(dict.fromkeys(("fall", "before", "last", "rise"), np.nan))
+        before, last = known[early].iloc[-1], known.iloc[-1]
+        lost = known.loc[early, "elbo_validation"]
+        fall = 1 - last["elbo_validation"] / before["elbo_validation"]
+        rise = lost.iloc[-1] / lost.iloc[-2] - 1 if len(lost) > 1 else np.nan
+        return pd.Series({"fall": fall, "before": before["epoch"], "last": last["epoch"], "rise": rise})
 
     columns = ["epoch", "elbo_validation"]
-    return history.groupby(["baseline", "mixture", "seed"], sort=False)[columns].apply(fall)
+    return history.groupby(["baseline", "mixture", "seed"], sort=False)[columns].apply(change).reset_index()

@@ -11,6 +11,12 @@ from datamix.sources.formats.cell_labels import NOT_LABELLED
 
 Array = npt.NDArray[np.floating]
 
+FEWEST_CELLS = 5
+"""Of a cell type in an evaluation set; the median of fewer says little."""
+
+FEWEST_TYPES = 3
+"""That a correlation of ranks rests on."""
+
 PERMUTATIONS = 2000
 """Of the cell types, for how far their correlation goes by chance."""
 
@@ -30,7 +36,7 @@ def by_type(held_out: pd.DataFrame) -> pd.DataFrame:
     -------
     A row a (evaluation, cell_type, seen): `seen` ("as trained" under the whole baseline, "left out" under the model
     without the type); `r2` (median over cells, averaged over seeds), `r2_low`, `r2_high` (of the seeds), `distance`
-    (averaged over seeds) to the nearest type in training, and `cells`. Types of fewer than five cells are left out.
+    (averaged over seeds) to the nearest type in training, and `cells`. Types of fewer than `FEWEST_CELLS` are left out.
     """
     seen = np.where(held_out["held_out"] == "", "as trained", "left out")
     groups = held_out.assign(seen=seen).groupby(["evaluation", "cell_type", "seen", "seed"], sort=False)
@@ -43,7 +49,7 @@ def by_type(held_out: pd.DataFrame) -> pd.DataFrame:
         distance=("distance", "mean"),
         cells=("cells", "max"),
     ).reset_index()
-    return table[table["cells"] >= 5].reset_index(drop=True)
+    return table[table["cells"] >= FEWEST_CELLS].reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -71,16 +77,17 @@ def trend(types: pd.DataFrame) -> Trend:
     Parameters
     ----------
     types
-        As `by_type` returns it; only types "as trained" are used, and within sets only those that have a name.
+        As `by_type` returns it; only types "as trained" are used, and within sets only those that have a name, in
+        sets of `FEWEST_TYPES` of them or more.
     """
     trained = types[types["seen"] == "as trained"]
     overall = float(spearmanr(trained["distance"], trained["r2"]).statistic)
     named = trained[trained["cell_type"] != NOT_LABELLED]
-    named = named[named.groupby("evaluation")["cell_type"].transform("size") >= 3]
+    named = named[named.groupby("evaluation")["cell_type"].transform("size") >= FEWEST_TYPES]
     ranks = named.groupby("evaluation")[["distance", "r2"]].rank(pct=True)
     ranks -= ranks.groupby(named["evaluation"]).transform("mean")
     distance, r2 = ranks.groupby(named["cell_type"]).mean().to_numpy().T
-    if len(r2) < 3:
+    if len(r2) < FEWEST_TYPES:
         return Trend(overall, np.nan, np.nan, len(r2))
     generator = np.random.default_rng(SEED)
     shuffled = np.array([generator.permutation(r2) for _ in range(PERMUTATIONS)])

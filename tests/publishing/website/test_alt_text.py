@@ -21,9 +21,13 @@ def test_the_ends_and_the_middle_of_the_numbers_are_told():
 def test_rows_are_chosen_where_a_table_holds_several_quantities():
     table = TABLE.assign(uniqueness=[0.1, 0.2, 0.3], direction=["gained", "gained", "lost"])
     assert in_numbers("3d", table) == (
-        "New in the mixture (2 numbers): from 0.10 (m, A) to 0.20 (m, B); half lie below 0.15. "
-        "Lost from the baseline: 0.30 throughout."
+        "New in the mixture (2 numbers): from 0.10 (m, A) to 0.20 (m, B). Lost from the baseline: 0.30 throughout."
     )
+
+
+def test_a_number_that_rows_repeat_counts_once():
+    of_genes = pd.DataFrame({"mixture_label": ["m", "m", "n", "n"], "r2": [0.1, 0.1, 0.2, 0.2], "gene": list("abab")})
+    assert in_numbers("2c", of_genes) == "R² of the cell (2 numbers): from 0.10 (m) to 0.20 (n)."
 
 
 def test_verdicts_and_cells_are_told_where_there_are_no_ends():

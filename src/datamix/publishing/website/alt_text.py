@@ -17,6 +17,8 @@ class Seen:
     """Python's format of a number."""
     only: tuple[str, str] | None = None
     """A column and what it must hold; other rows are not told of."""
+    once: bool = False
+    """Whether rows of one name repeat one number, which then counts once."""
 
 
 def in_numbers(name: str, table: pd.DataFrame) -> str:
@@ -44,6 +46,8 @@ def _between(seen: Seen, table: pd.DataFrame) -> str:
         return ""
     if seen.only is not None:
         table = table[table[seen.only[0]].astype(str) == seen.only[1]]
+    if seen.once:
+        table = table.drop_duplicates([*seen.by, seen.column])
     numbers = pd.to_numeric(table[seen.column], errors="coerce").dropna()
     if numbers.empty:
         return ""
@@ -59,10 +63,10 @@ def _between(seen: Seen, table: pd.DataFrame) -> str:
 
     if numbers.nunique() == 1:
         return f"{seen.what}: {said(numbers.iloc[0])} throughout."
-    return (
-        f"{seen.what} ({len(numbers):,} numbers): from {at(int(numbers.argmin()))} to {at(int(numbers.argmax()))}; "
-        f"half lie below {said(float(numbers.median()))}."
-    )
+    # Of two numbers there is none in the middle.
+    middle = f"; half lie below {said(float(numbers.median()))}" if len(numbers) > 2 else ""
+    ends = f"from {at(int(numbers.argmin()))} to {at(int(numbers.argmax()))}"
+    return f"{seen.what} ({len(numbers):,} numbers): {ends}{middle}."
 
 
 def _verdicts(table: pd.DataFrame) -> str:
@@ -85,6 +89,7 @@ _PAIR = ("mixture_label", "evaluation_label")
 _R2 = (Seen("median", "Median R²", _PAIR),)
 _TYPES = (Seen("median", "Median R² of a cell type", ("cell_type", *_PAIR)),)
 _RANKS = "Geneformer, rank correlation"
+_HIDDEN = "Geneformer, log probability"
 _SEEDS = (Seen("median", "Median R² of a trained model", _PAIR),)
 _ADDED = (
     Seen("uniqueness", "New in the mixture", _PAIR, only=("direction", "gained")),
@@ -98,7 +103,7 @@ _CELL = (
 SEEN: dict[str, tuple[Seen, ...]] = {
     "2a": _R2,
     "2b": _TYPES,
-    "2c": (Seen("r2", "R² of the cell", ("mixture_label",)),),
+    "2c": (Seen("r2", "R² of the cell", ("mixture_label",), once=True),),
     "3c": (Seen("uniqueness", "Uniqueness", ("new_label", "known_label", "evaluation_label")),),
     "3d": _ADDED,
     "4a": (Seen("loading", "Loading", ("gene", "factor")),),
@@ -160,6 +165,7 @@ SEEN: dict[str, tuple[Seen, ...]] = {
     "S7c": (Seen("smoothed", "Loss, smoothed", ("mixture_label", "step")),),
     "S7d": (
         Seen("over_control", "Over the control, LDVAE", _PAIR, ".3f", only=("measure", "LDVAE, R²")),
+        Seen("over_control", _HIDDEN, _PAIR, ".3f", only=("measure", _HIDDEN)),
         Seen("over_control", "Geneformer, rank correlation", _PAIR, ".3f", only=("measure", _RANKS)),
     ),
     "S8a": (Seen("rate", "Cells a second", ("trainer", "cells", "genes"), ",.0f"),),

@@ -161,7 +161,10 @@ class Results:
         return history if "elbo_validation" in history else history.assign(elbo_validation=float("nan"))
 
     def training(self) -> pd.DataFrame:
-        """Read what each model was made from: cells, wall time in seconds, trainer; a row a model."""
+        """Read what each model was made from: cells, wall time in seconds, trainer; a row a model.
+
+        One that is the same for several baselines, of an added set alone, is listed once, with the first of them.
+        """
         rows = []
         for baseline, seed, mixture, folder in self._models():
             made = read_json(self._existing(folder / "provenance.json"))
@@ -173,9 +176,10 @@ class Results:
                     "cells": sum(made["cells"].values()),
                     "seconds": made["seconds"],
                     "trainer": made["trainer"],
+                    "key": made["key"],
                 }
             )
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows).drop_duplicates("key", ignore_index=True).drop(columns="key")
 
     def corpus(self, dataset: str) -> AnnData:
         """Read a corpus: raw counts of the cells that passed QC."""

@@ -30,11 +30,11 @@ from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
 from datamix.publishing.website.text import plain, show_table
 from datamix.analysis.beside import beside_each
-from datamix.analysis.shared_donors import about_donors
 from datamix.analysis.summary import by_cell_type, summarise
 from datamix.analysis.published_numbers import published_r2
 from datamix.publishing.values import record, record_interval
 from datamix.publishing.words import (
+    about_donors,
     answer_in_words,
     best_and_worst_in_words,
     furthest_in_words,
@@ -134,8 +134,7 @@ intervals = (
 record("fig2.intervals", intervals, unit="", results=results)
 record("fig2.clear.up", int((clear["over_control"] > 0).sum()), unit="pairs", results=results)
 record("fig2.clear.down", int((clear["over_control"] < 0).sum()), unit="pairs", results=results)
-donors = about_donors(additions, results.profile) if len(additions) else ""
-record("fig2.best.donors", donors, unit="", results=results)
+record("fig2.best.donors", about_donors(additions, results.profile), unit="", results=results)
 others = [f"“{label}”" for label in summary.loc[summary["group"] == "control", "mixture_label"].unique()]
 record(
     "fig2.control.others",

@@ -30,6 +30,7 @@ profile: str = "demo"  # which data and settings: demo | mini | paper, or the na
 # %%
 import pandas as pd
 
+from datamix.analysis.claims_of_shares import error_saved
 from datamix.analysis.share_tables import draw, rank_agreement, recommended, unseen_mixtures
 from datamix.analysis.shapley import attribute
 from datamix.analysis.two_families import beside_ldvae
@@ -40,6 +41,7 @@ from datamix.geneformer.tables import read_scores
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
 from datamix.publishing.website.text import show_table
+from datamix.publishing.share_words import law_in_words, left_aside, recommended_in_words, worth_in_words
 from datamix.publishing.values import record
 from datamix.publishing.words import of_sets, range_in_words
 
@@ -61,6 +63,7 @@ def label(evaluation):
 # ## Every set, in the company of all others
 #
 # The {val}`fig7.blocks` sets, the corpus of the {val}`fig7.baseline` Baseline among them, are mixed in {val}`fig7.mixtures` ways, of {val}`fig7.cells:,d` cells each; trained seeds of each: {val}`fig7.seeds`.
+# {val}`fig7.aside`
 # All {val}`fig7.coalitions` combinations of the sets, in equal shares, are among them.
 # The **Shapley value** of a set is what it adds to a combination that lacks it, averaged over all of them ([Shapley 1953](https://doi.org/10.1515/9781400881970-018)).
 # The values of all sets add up to the median R² of the model that is trained on all.
@@ -99,22 +102,9 @@ record(
 )
 record("fig7.mixtures", int(scores["mixture"].nunique()), unit="mixtures", results=results)
 record("fig7.seeds", len(settings.seeds), unit="seeds", results=results)
-values = attributed[attributed["quantity"] == "shapley"].set_index(["evaluation", "block"])
-highest = values["value"].groupby("evaluation", sort=False).idxmax()
-sentences = []
-for evaluation, key in highest.items():
-    others = values.loc[[evaluation]].drop(index=key)
-    apart = bool((values.loc[key, "low_all"] > others["high_all"]).all())
-    name = composition.block_label(key[1], results.profile)
-    sentences.append(
-        f"On {label(evaluation)}, {name} is worth most, {values.loc[key, 'value']:.3f}"
-        + (
-            ", more than any other set beyond the intervals."
-            if apart
-            else "; its interval overlaps with that of another set."
-        )
-    )
-record("fig7.best", " ".join(sentences), unit="", results=results)
+record("fig7.aside", left_aside(blocks, results.profile), unit="", results=results)
+shapley = attributed[attributed["quantity"] == "shapley"]
+record("fig7.best", worth_in_words(shapley, results.profile), unit="", results=results)
 
 # %% [markdown]
 # {val}`fig7.best`
@@ -169,20 +159,16 @@ table = accuracy.assign(evaluation=[label(e) for e in accuracy["evaluation"]]).r
         "error_of_average": "error of the average", "seed_distance": "distance of two seeds",
     }
 )  # fmt: skip
-show_table(table.set_index("Evaluation set"), "{:.3f}", but={"mixtures": "{:.0f}"}, missing="–")
+but = {"mixtures": "{:.0f}", "rank correlation": "{:.2f}"}
+show_table(table.set_index("Evaluation set"), "{:.4f}", but=but, missing="–")
 
 # %% tags=["remove-cell"]
-better = int((accuracy["error"] < accuracy["error_of_average"]).sum())
-within = int((accuracy["error"] <= accuracy["seed_distance"]).sum())
-record("fig7.law.better", better, unit="evaluation sets", results=results)
-record("fig7.law.within", within, unit="evaluation sets", results=results)
-record("fig7.law.sets", len(accuracy), unit="evaluation sets", results=results)
-record("fig7.law.better.on", of_sets(better, len(accuracy)), unit="", results=results)
-record("fig7.law.within.on", of_sets(within, len(accuracy)), unit="", results=results)
+clear = error_saved(points)[-1] if len(points) else 0
+record("fig7.law", law_in_words(accuracy, clear=clear), unit="", results=results)
 
 # %% [markdown]
-# The law's mean error is smaller than that of the average mixture, which needs no law, on {val}`fig7.law.better.on`; it is no larger than the distance between two seeds of one mixture on {val}`fig7.law.within.on`.
-# Where it is not smaller than the average's, the law says nothing about these mixtures.
+# {val}`fig7.law`
+# Where the law's error is not smaller than the average's beyond its interval, the law cannot be told from no law.
 #
 # ## The mixtures that it recommends, trained
 #
@@ -208,11 +194,10 @@ save_panel(
 
 # %% tags=["remove-cell"]
 best = advised[advised["kind"] == "recommended"]
-record("fig7.recommended", len(best), unit="mixtures", results=results)
-record("fig7.recommended.above", int((best["over_uniform_low"] > 0).sum()), unit="mixtures", results=results)
-record("fig7.recommended.below", int((best["over_uniform_high"] < 0).sum()), unit="mixtures", results=results)
+record("fig7.recommended", recommended_in_words(best), unit="", results=results)
+
 # %% [markdown]
-# Recommended mixtures: {val}`fig7.recommended`; better than equal shares beyond their 95 % interval: {val}`fig7.recommended.above`; worse: {val}`fig7.recommended.below`.
+# {val}`fig7.recommended`
 # The law was fitted before any of them was trained.
 # Whether the law predicts, and whether what it recommends is at least as good as equal shares, is tested over all sets at once in [Figure 5](claims).
 #

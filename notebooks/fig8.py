@@ -35,6 +35,7 @@ from datamix.figures.labels import evaluation_label
 from datamix.project.mixture_names import read_depth
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
+from datamix.publishing.share_words import thinned_in_words
 from datamix.publishing.values import record
 from datamix.publishing.words import chosen_in_words
 
@@ -70,7 +71,7 @@ baseline = composition.block_label(results.profile.composed_baseline, results.pr
 record("fig8.baseline", baseline, unit="", results=results)
 record("fig8.sets", " or ".join(labels), unit="", results=results)
 record("fig8.cells", settings.cells, unit="cells", results=results)
-record("fig8.chosen", chosen_in_words(results.profile), unit="", results=results)
+record("fig8.chosen", chosen_in_words(results.profile, dosed=len(labels)), unit="", results=results)
 halves = half_gain(curves)
 gained = halves.dropna(subset=["half_dose"])
 record("fig8.pairs", len(halves), unit="pairs", results=results)
@@ -83,39 +84,13 @@ sentences = [
     for row in gained.itertuples()
 ]
 record("fig8.halves", " ".join(sentences) or "There is no gain to halve.", unit="", results=results)
-whole = halves.set_index(["block", "evaluation"]).loc[list(zip(thinned["block"], thinned["evaluation"], strict=True))]
-gains = thinned[(whole["gain_low"] > 0).to_numpy()]
-survive = int((gains["gain_low"] > 0).sum())
-smaller = gains[gains["lost_low"] > 0]
-words = [
-    f"{composition.block_label(row.block, results.profile)} on {evaluation_label(row.evaluation, profile=results.profile)} "
-    f"gains {row.gain:.3f} ({row.gain_low:.3f} to {row.gain_high:.3f}) where whole cells gain {row.gain + row.lost:.3f}; "
-    f"the difference is {row.lost:.3f} ({row.lost_low:.3f} to {row.lost_high:.3f})."
-    for row in gains.itertuples()
-]
-lower = thinned[thinned["lost_low"] > 0]
-costs = [
-    f"{composition.block_label(row.block, results.profile)} on {evaluation_label(row.evaluation, profile=results.profile)}, "
-    f"by {row.lost:.3f} ({row.lost_low:.3f} to {row.lost_high:.3f})"
-    for row in lower.itertuples()
-]
 depth = read_depth(thinned["mixture"].iloc[0]) if len(thinned) else None
-matched = (
-    f"So the largest dose is given once more, every cell with more than {depth:,} counts in the shared genes, the median of "
-    f"{baseline}, thinned to as many in expectation; cells with fewer stay whole. "
-    f"Of {len(gains)} gains of whole cells, {survive} stay beyond the interval, and {len(smaller)} are smaller than with whole cells "
-    f"beyond theirs. {' '.join(words)} "
-    f"Whether it gained or not, the mixture with thinned cells has the lower R² beyond the interval in {len(lower)} of {len(thinned)} pairs"
-    f"{': ' if len(lower) else ''}{'; '.join(costs)}."
-    if depth
-    else "This profile does not ask whether a gain survives where its cells are thinned (composition.depth_matched)."
-)
-record("fig8.thinned", matched.replace(" -", " −").replace("(-", "(−"), unit="", results=results)
+record("fig8.thinned", thinned_in_words(thinned, halves, results.profile, depth=depth), unit="", results=results)
 
 # %% [markdown]
 # Of {val}`fig8.cells:,d` cells of {val}`fig8.baseline`, some are replaced by cells of {val}`fig8.sets`.
 # {val}`fig8.chosen`
-# At the largest dose, {val}`fig8.largest` cells, R² is higher than without, beyond the 95 % interval, in {val}`fig8.gained` of {val}`fig8.pairs` pairs of a set and an evaluation set, and lower in {val}`fig8.lost`.
+# At the largest dose, {val}`fig8.largest` cells, R² is higher than without, beyond the 95 % interval of each alone, in {val}`fig8.gained` of {val}`fig8.pairs` pairs of a set and an evaluation set, and lower in {val}`fig8.lost`.
 # {val}`fig8.halves`
 # Half of a gain is read off straight lines between doses, and is no more exact than these are dense.
 #

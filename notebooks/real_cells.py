@@ -40,19 +40,18 @@ from datamix.project.provenance import short_commit
 from datamix.publishing.recorded import NOT_RECORDED, quote_record, read_record
 from datamix.publishing.results import Results
 from datamix.publishing.website.text import show_table
+from datamix.publishing.share_words import apart_in_words, mixed_in_words, worth_in_words
 from datamix.publishing.values import record
-from datamix.publishing.words import counted, interval_in_words
+from datamix.publishing.words import about_donors, counted, findings_in_words, furthest_in_words, interval_in_words
 
 results = Results(profile, notebook="real_cells", reads=[])
 # Other pages quote these, so that they are there whatever the record lacks.
 lacks = f"{{}} on these cells: {NOT_RECORDED}."
 for name, key, what in (
-    ("simple", "figS9.plainly", "Simple models"), ("worth", "fig7.best", "What each set is worth"),
-    ("ranks", "fig7.ranks", "Ranks of mixtures under other models"),
+    ("simple", "figS9.plainly", "Simple models"), ("ranks", "fig7.ranks", "Ranks of mixtures under other models"),
 ):  # fmt: skip
     said = quote_record(results.root, "mini", key, otherwise=lacks.format(what))
     record(f"real.{name}", said, unit="", results=results)
-record("real.worth.first", f"what each set is worth is {NOT_RECORDED}.", unit="", results=results)
 for claim in (*CLAIMS, *OUR_CLAIMS):
     for part in ("verdict", "text"):
         record(
@@ -65,29 +64,35 @@ mini = read_profile("mini", results.root)
 kept = read_record(results.root, "mini")
 values = kept.values
 worth = kept.table_if_kept("panels/fig7a")
-if worth is not None:
-    of = worth[worth["quantity"] == "shapley"]
-    sets = {
-        name: list(part.sort_values("value", ascending=False).itertuples())
-        for name, part in of.groupby("evaluation", sort=False)
+shapley = None if worth is None else worth[worth["quantity"] == "shapley"]
+of_sets = (
+    dict.fromkeys(("worth", "worth.first", "worth.short"), lacks.format("What each set is worth")) | {"mixed": ""}
+    if shapley is None
+    else {
+        "worth": worth_in_words(shapley, mini),
+        "worth.first": apart_in_words(shapley, mini),
+        "worth.short": apart_in_words(shapley, mini, which=False),
+        "mixed": mixed_in_words(list(dict.fromkeys(shapley["block"])), mini),
     }
-    apart = [
-        f"{composition.block_label(best.block, mini)} for {mini.evaluations[name].label}"
-        for name, (best, *others) in sets.items()
-        if all(best.low_all > other.high_all for other in others)
-    ]
-    first = f"one set is worth more than all others, beyond the intervals, on {len(apart)} of {len(sets)} evaluation sets{': ' if apart else ''}{', '.join(apart)}."
-    record("real.worth.first", first, unit="", results=results)
+)
+heat = kept.table("panels/fig2a")
+additions = heat[(heat["group"] == "added") & heat["added"].isin(mini.added)]
+said = of_sets | {
+    "findings": findings_in_words(kept.table("claims"), mini),
+    "furthest.short": furthest_in_words(additions),
+    "best.donors": about_donors(additions, mini),
+}
+for name, words in said.items():
+    record(f"real.{name}", words, unit="", results=results)
 
 # %% tags=["remove-cell"]
 record("real.commit", short_commit(kept.provenance["commit"]), unit="", results=results)
 record("real.seeds", counted(len(kept.provenance["seeds"]), "seed"), unit="", results=results)
 record("real.models", values["framework.models"].value, unit="models", results=results)
 record("real.genes", values["datasets.genes"].value, unit="genes", results=results)
-for name in ("describes", "furthest.short", "clear.up", "clear.down", "pairs"):
+for name in ("describes", "clear.up", "clear.down", "pairs"):
     found = values[f"fig2.{name}"]
     record(f"real.{name}", found.value, unit=found.unit, results=results)
-record("real.best.donors", values["fig2.best.donors"].value, unit="", results=results)
 for name in ("clear", "pairs", "control.differs", "control.sets"):
     record(f"real.latent.{name}", values[f"fig3.{name}"].value, unit="", results=results)
 
@@ -95,7 +100,6 @@ for name in ("clear", "pairs", "control.differs", "control.sets"):
 # ## What each mixture predicts
 
 # %%
-heat = kept.table("panels/fig2a")
 save_panel(
     reconstruction.heat_map(heat),
     "6a",
@@ -154,6 +158,7 @@ Markdown(NOT_RECORDED) if yardsticks is None else beside(yardsticks)
 # ## Which of these sets should one add?
 #
 # Mixtures of as many cells each, in other shares of the sets, as in [Figure 7](fig7): the Shapley value of each set on each evaluation set, its part of the R² of all sets together, with simultaneous 95 % intervals.
+# {val}`real.mixed`
 
 # %% tags=["hide-input"]
 

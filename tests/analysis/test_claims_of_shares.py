@@ -105,7 +105,7 @@ def test_a_mixture_that_was_trained_before_is_counted(profile):
     plan = {"recommended": dict.fromkeys(profile.evaluations, equal_shares(profile)), "dosed": {}}
     row = judge_shares(scores_of(values), plan, profile, resamples=50).set_index("claim").loc["recommended"]
     assert (row["value"], row["low"], row["high"], row["verdict"]) == (0, 0, 0, "supported")
-    assert "1 had been trained before" in row["why"]
+    assert "1 of them had been trained before, and its own scores helped to choose it" in row["why"]
 
 
 def law_errors(rng, *, strength, blocks="abcde", mixtures=12, noise=0.01):

@@ -89,6 +89,12 @@ def test_the_recommended_mixture_is_held_against_equal_shares(world, profile):
     assert table.loc[("blood", "recommended"), "over_uniform_low"] > 0.05
     assert table.loc[("blood", "single"), "mixture"] == "blood=100"
     assert (table.loc[pd.IndexSlice[:, "uniform"], "over_uniform"] == 0).all()
+    single = table.loc[pd.IndexSlice[:, "single"], ["over_single", "over_single_low", "over_single_high"]]
+    assert (single == 0).all(axis=None)
+    both = table.loc[second_round.EVERY_SET]
+    difference = both.loc["recommended", "found"] - both.loc["single", "found"]
+    assert both.loc["recommended", "over_single"] == pytest.approx(difference)
+    assert both.loc["recommended", "over_single_low"] < difference < both.loc["recommended", "over_single_high"]
     own = table.loc[(second_round.EVERY_SET, "recommended")]
     of = scores[(scores["model"] == "ldvae") & (scores["mixture"] == own["mixture"])]
     expected = of.groupby(["evaluation", "seed"])["r2"].median().mean()
@@ -168,6 +174,8 @@ def test_advice_ranks_recommends_and_says_what_it_rests_on(world, profile):
     assert "Recommended: 100% Blood; found 0.5" in text or "Recommended: 100% Blood; found 0.6" in text
     assert "2 seeds" in lines[0]
     assert "Simulated cells." in lines[0]
+    assert "Against equal shares of all sets: +" in text
+    assert "Against the best set alone: +0.000 (+0.000 to +0.000); too uncertain to say." in text
     assert "two seeds of one mixture" in text
     every = "\n".join(advise(scores, plan, profile, on=None, resamples=100))
     assert "All evaluation sets alike" in every

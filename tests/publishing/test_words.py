@@ -3,7 +3,9 @@ import pandas as pd
 import pytest
 
 from datamix.project.profile import Composition
+from datamix.project.profile_files import read_profile
 from datamix.publishing.words import (
+    about_donors,
     agreement_in_words,
     answer_in_words,
     best_and_worst_in_words,
@@ -12,6 +14,7 @@ from datamix.publishing.words import (
     convergence_in_words,
     counted,
     elsewhere_in_words,
+    findings_in_words,
     furthest_in_words,
     interval_in_words,
     of_sets,
@@ -141,15 +144,90 @@ def test_one_evaluation_set_is_neither_best_nor_worst():
 
 def test_why_sets_are_given_in_doses(run):
     profile = run.profile.model_copy(update={"composition": Composition(cells=20, doses=(5,))})
-    assert "value on cells out of distribution and on cancer (Figure 7)" in chosen_in_words(profile)
+    assert "value on cells out of distribution and on cancer (Figure 7)" in chosen_in_words(profile, dosed=2)
+    one = chosen_in_words(profile, dosed=1)
+    assert one.startswith("It is the added set of the largest Shapley value, both on cells out of distribution and on")
+    assert one.endswith("so its curve may promise a little too much.")
     healthy = {name: e for name, e in profile.evaluations.items() if e.group == "non-disease"}
     assert "value over all evaluation sets (Figure 7)" in chosen_in_words(
-        profile.model_copy(update={"evaluations": healthy})
+        profile.model_copy(update={"evaluations": healthy}), dosed=2
     )
     one = dict(list(profile.added.items())[:1])
-    assert chosen_in_words(profile.model_copy(update={"added": one})) == "No other set is mixed with the baseline's."
+    alone = profile.model_copy(update={"added": one})
+    assert chosen_in_words(alone, dosed=1) == "No other set is mixed with the baseline's."
     named = Composition(cells=20, doses=(5,), dosed=("tf_atlas",))
-    assert chosen_in_words(profile.model_copy(update={"composition": named})) == "The profile names these sets."
+    by_name = profile.model_copy(update={"composition": named})
+    assert chosen_in_words(by_name, dosed=1) == "The profile names this set."
+    assert chosen_in_words(by_name, dosed=2) == "The profile names these sets."
+
+
+def gains(**over_control):
+    """One added set and two evaluation sets of the profile `mini`, or another added set."""
+    pairs = {"same": ("lymphoma", "lymphoma"), "other": ("lymphoma", "blood"), "gut": ("gut", "lymphoma")}
+    table = additions(*over_control.values())
+    added, evaluations = zip(*(pairs[name] for name in over_control), strict=True)
+    labels = [f"+ {name}" for name in added]
+    return table.assign(added=added, evaluation=evaluations, evaluation_label=evaluations, mixture_label=labels)
+
+
+def test_a_furthest_gain_within_one_donor_is_said_to_be_one():
+    mini = read_profile("mini")
+    text = about_donors(gains(same=0.2, other=-0.01, gut=0.05), mini)
+    assert mini.evaluations["lymphoma"].shares_donors_with["malt_lymphoma"] in text
+    assert text.startswith(" But “+ lymphoma” and lymphoma share donors")
+    assert text.endswith(
+        "share none, “+ gut” on lymphoma lies furthest above its control, with 0.050 (−0.050 to 0.150), and "
+        "“+ lymphoma” on blood furthest below, with −0.010 (−0.110 to 0.090)."
+    )
+    one = "The one pair that shares none, “+ lymphoma” on blood, differs from its control by −0.010 (−0.110 to 0.090)."
+    assert about_donors(gains(same=0.2, other=-0.01), mini).endswith(one)
+    assert about_donors(gains(same=0.2), mini).endswith("No pair without shared donors is at hand.")
+
+
+def test_of_pairs_that_share_no_donor_none_may_gain_or_lose():
+    mini = read_profile("mini")
+    below = about_donors(gains(same=0.2, other=-0.01, gut=-0.05), mini)
+    assert "“+ lymphoma” on blood lies least far below its control, with −0.010" in below
+    above = about_donors(gains(same=0.2, other=0.01, gut=0.05), mini)
+    assert "“+ lymphoma” on blood least far above, with 0.010" in above
+
+
+def test_other_gains_need_no_word_of_donors():
+    mini = read_profile("mini")
+    assert about_donors(gains(same=0.2, other=0.21), mini) == ""
+    assert about_donors(additions(), mini) == ""
+
+
+def claims(**rows):
+    return pd.DataFrame(
+        [
+            {"claim": name, "value": value, "low": value - 0.1, "high": value + 0.1, "verdict": verdict, "why": why}
+            for name, (value, verdict, why) in rows.items()
+        ]
+    )
+
+
+def test_the_first_finding_is_told_with_both_of_its_tests():
+    judged = claims(
+        law=(0.1, "supported", ""),
+        unseen=(0.2, "supported", np.nan),
+        left_out=(0.0, "not supported", ""),
+        cancer=(0.01, "undecided", "carcinoma_lines stands in for blood_cancer"),
+        tf_atlas=(np.nan, "not computable", "the profile adds no set called tf_atlas"),
+    )
+    told = findings_in_words(judged, read_profile("mini"))
+    assert told == (
+        "That unseen cell types are described poorly is supported between sets, other cells of other studies: by 0.200 "
+        "(0.100 to 0.300) of median R². On the same cells, with and without their type in training, it is not "
+        "supported: by 0.000 (−0.100 to 0.100). That malignant cells (here Carcinoma lines) need not help "
+        "with others is undecided. That the TF atlas, stem cells driven by transcription factors, helps far from all "
+        "others is not computable."
+    )
+    none = claims(left_out=(np.nan, "not computable", "no cell type is frequent enough to be left out"))
+    assert findings_in_words(none, read_profile("mini")).endswith(
+        "it is not computable: no cell type is frequent enough to be left out."
+    )
+    assert findings_in_words(judged[judged["claim"] == "law"], read_profile("mini")) == ""
 
 
 def test_agreement_is_of_cells_under_two_seeds():

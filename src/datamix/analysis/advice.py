@@ -94,9 +94,12 @@ def _mixture(advised: pd.DataFrame, accuracy: pd.DataFrame, profile: Profile) ->
         f"  Recommended: {shares}; found {best['found']:.3f} ({best['low']:.3f} to {best['high']:.3f}), "
         f"the law had promised {best['predicted']:.3f}."
     ]
-    ends = f"{best['over_uniform']:+.3f} ({best['over_uniform_low']:+.3f} to {best['over_uniform_high']:+.3f})"
-    certain = best["over_uniform_low"] > 0 or best["over_uniform_high"] < 0
-    lines.append(f"  Against equal shares of all sets: {ends}" + ("." if certain else "; too uncertain to say."))
+    for other, words in (("uniform", "equal shares of all sets"), ("single", "the best set alone")):
+        if other not in of.index:
+            continue
+        value, low, high = (best[f"over_{other}{end}"] for end in ("", "_low", "_high"))
+        certain = "." if low > 0 or high < 0 else "; too uncertain to say."
+        lines.append(f"  Against {words}: {value:+.3f} ({low:+.3f} to {high:+.3f}){certain}")
     for row in accuracy.to_dict("records"):
         seeds = row["seed_distance"]
         beside = "" if np.isnan(seeds) else f"; two seeds of one mixture: {seeds:.3f}"

@@ -163,8 +163,9 @@ def _recommended(plan: Mapping[str, Any], profile: Profile, *, drawn: Medians) -
     about = f"mixture{'s' if len(asked) > 1 else ''} recommended for {', '.join(asked)}, and equal shares"
     several = len(found[0]) > 1
     alone = [f"each alone: above the margin beyond its interval in {clear} of {len(found[0])}"] if several else []
-    them = f"{before} had been trained before, and their own scores helped to choose them"
-    chosen = [them if several else "it had been trained before, and its own scores helped to choose it"]
+    which = "it" if not several else "1 of them" if before == 1 else f"{before} of them"
+    own = "its own scores helped to choose it" if before == 1 else "their own scores helped to choose them"
+    chosen = [f"{which} had been trained before, and {own}"]
     why = "; ".join([*alone, *(chosen if before else [])])
     return row_of("recommended", about, smallest(*found), threshold=-NO_LOSS) | {"why": why}
 

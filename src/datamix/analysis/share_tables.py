@@ -102,7 +102,8 @@ def recommended(scores: pd.DataFrame, plan: Mapping[str, Any], profile: Profile,
     A row a (asked, evaluation, kind): `asked` is the evaluation set that the mixture is recommended for, or `every set`
     (scores of all sets are then averaged, and `evaluation` is `every set`); `kind` is `recommended`, `uniform` or
     `single`; `mixture`, `found`, `low`, `high`, the law's `predicted`, and the difference of `found` from that of the
-    uniform mixture, `over_uniform`, with `over_uniform_low` and `over_uniform_high`.
+    uniform mixture, `over_uniform`, and of the best single block, `over_single`, each with its `_low` and `_high`; NaN
+    where that was not trained.
     """
     medians, blocks, first = medians_of(scores), profile.blocks, by_shares.first_round(profile)
     laws = fit_laws(medians, profile, names=first) if plan["recommended"] else {}
@@ -129,13 +130,13 @@ def recommended(scores: pd.DataFrame, plan: Mapping[str, Any], profile: Profile,
             low, high = interval(of_draws[:, None])
             predicted = np.mean([laws[e].predict(shares_table([name], profile)).iloc[0] for e in sets])
             row = {"asked": asked, "kind": kind, "mixture": name, "found": found, "low": low[0], "high": high[0]}
-            row |= {"predicted": float(predicted), "over_uniform": np.nan, "over_uniform_low": np.nan}
-            row["over_uniform_high"] = np.nan
-            if uniform in known:
-                of_uniform, draws = value(uniform)
-                ends = interval((of_draws - draws)[:, None])
-                row |= {"over_uniform": found - of_uniform, "over_uniform_low": ends[0][0]}
-                row["over_uniform_high"] = ends[1][0]
+            row["predicted"] = float(predicted)
+            for other in ("uniform", "single"):
+                difference, ends = np.nan, (np.array([np.nan]), np.array([np.nan]))
+                if other in kinds:
+                    of_other, draws = value(kinds[other])
+                    difference, ends = found - of_other, interval((of_draws - draws)[:, None])
+                row |= {f"over_{other}": difference, f"over_{other}_low": ends[0][0], f"over_{other}_high": ends[1][0]}
             rows.append(row)
     return pd.DataFrame(rows)
 

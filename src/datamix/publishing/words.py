@@ -1,14 +1,25 @@
 """Numbers as words of a sentence, where the value alone would leave the sentence wrong."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from datamix.analysis.shared_donors import shared_donors
 from datamix.project.mixture_names import read_name
 from datamix.project.profile import Profile
 
 _ASKED = {"out of distribution": "on cells out of distribution", "cancer": "on cancer"}
+_FINDINGS = {
+    "unseen": "That unseen cell types are described poorly is {verdict} between sets, other cells of other "
+    "studies{number}.",
+    "left_out": "On the same cells, with and without their type in training, it is {verdict}{number}.",
+    "cancer": "That malignant cells{here} need not help with others is {verdict}.",
+    "tf_atlas": "That the TF atlas, stem cells driven by transcription factors{here}, helps far from all others is "
+    "{verdict}.",
+}
+"""Claim → what is said of it."""
 _BEYOND = {"over_control_low_all": 1, "over_control_high_all": -1}
 
 
@@ -148,14 +159,86 @@ def pairs_in_words(additions: pd.DataFrame) -> str:
     )
 
 
-def chosen_in_words(profile: Profile) -> str:
-    """Say why these sets are given in doses: named, the only one, or worth most where the second round looks."""
+def about_donors(additions: pd.DataFrame, profile: Profile) -> str:
+    """Tell the reader where the furthest gain is between cells of one donor, and what is furthest without.
+
+    Parameters
+    ----------
+    additions
+        As of `furthest_in_words`, with `added`.
+    profile
+        The profile that they are of.
+
+    Returns
+    -------
+    Sentences that begin with a space; empty where the furthest gain is between sets that share no donor, and where
+    nothing is added.
+    """
+    if additions.empty:
+        return ""
+    best = additions.iloc[int(np.nanargmax(additions["over_control"].to_numpy()))]
+    why = shared_donors(profile, added=best["added"], evaluation=best["evaluation"])
+    if not why:
+        return ""
+    names = f"“{best['mixture_label']}” and {best['evaluation_label']}"
+    said = f" But {names} share donors, so that this is no gain on unseen ones: “{why}”"
+    pairs = zip(additions["added"], additions["evaluation"], strict=True)
+    others = additions.loc[[not shared_donors(profile, added=a, evaluation=e) for a, e in pairs]]
+    if others.empty:
+        return f"{said} No pair without shared donors is at hand."
+    over = others["over_control"].to_numpy()
+    first, last = (others.iloc[int(at(over))] for at in (np.nanargmax, np.nanargmin))
+    above, below = (f"“{row['mixture_label']}” on {row['evaluation_label']}" for row in (first, last))
+    if len(others) == 1:
+        return (
+            f"{said} The one pair that shares none, {above}, differs from its control by {_difference(first, '.3f')}."
+        )
+    lies = "furthest above its control" if first["over_control"] > 0 else "least far below its control"
+    ends = "furthest below" if last["over_control"] < 0 else "least far above"
+    return (
+        f"{said} Of the pairs that share none, {above} lies {lies}, with {_difference(first, '.3f')}, and {below} "
+        f"{ends}, with {_difference(last, '.3f')}."
+    )
+
+
+def findings_in_words(claims: pd.DataFrame, profile: Profile) -> str:
+    """Say what came out of the paper's three findings, of the first in both its tests.
+
+    Parameters
+    ----------
+    claims
+        A row a claim, as `datamix.analysis.claims.judge` gives them.
+    profile
+        The profile that they are of.
+
+    Returns
+    -------
+    Verdicts, those of the first finding with their numbers; nothing of a test that the table lacks.
+    """
+    of = {row["claim"]: row for row in claims.fillna({"why": ""}).to_dict("records")}
+    return " ".join(
+        sentence.format(verdict=of[name]["verdict"], number=_by_how_much(of[name]), here=_here(of[name], profile))
+        for name, sentence in _FINDINGS.items()
+        if name in of
+    )
+
+
+def chosen_in_words(profile: Profile, *, dosed: int) -> str:
+    """Say why so many sets are given in doses: named, the only one, or worth most where the second round looks."""
+    one = dosed == 1
     if profile.composition is not None and profile.composition.dosed is not None:
-        return "The profile names these sets."
+        return f"The profile names {'this set' if one else 'these sets'}."
     if len(profile.blocks) <= 2:  # one is the baseline's
         return "No other set is mixed with the baseline's."
     groups = {evaluation.group for evaluation in profile.evaluations.values()}
-    where = " and ".join(words for group, words in _ASKED.items() if group in groups) or "over all evaluation sets"
+    asked = [words for group, words in _ASKED.items() if group in groups]
+    where = " and ".join(asked) or "over all evaluation sets"
+    if one:
+        where = f"both {where}" if len(asked) > 1 else where
+        return (
+            f"It is the added set of the largest Shapley value, {where} (Figure 7); it was chosen on the same "
+            "evaluation sets, so its curve may promise a little too much."
+        )
     return (
         f"They are the added sets of the largest Shapley value {where} (Figure 7); they were chosen on the same "
         "evaluation sets, so their curves may promise a little too much."
@@ -377,6 +460,20 @@ def best_and_worst_in_words(baseline: pd.DataFrame, *, spec: str) -> str:
         f"describes {best['evaluation_label']} best, with a median R² of {number(best)}, and "
         f"{worst['evaluation_label']} worst, with {number(worst)}"
     )
+
+
+def _by_how_much(row: Mapping[Any, Any]) -> str:
+    """Say, after a verdict, the difference that it rests on; the reason where there is none."""
+    if row["value"] != row["value"]:
+        return f": {row['why']}"
+    unit = " of median R²" if row["claim"] == "unseen" else ""
+    return f": by {interval_in_words(row['value'], row['low'], row['high'], spec='.3f')}{unit}"
+
+
+def _here(row: Mapping[Any, Any], profile: Profile) -> str:
+    """Say which set stands in for that of the paper, where one does."""
+    added, stands_in, _ = str(row["why"]).partition(" stands in for ")
+    return f" (here {profile.added[added].label if added in profile.added else added})" if stands_in else ""
 
 
 def _fine_enough(spec: str, *numbers: float) -> str:

@@ -97,6 +97,8 @@ def test_a_claim_can_be_linked_and_cited(panel):
 def test_the_first_page_says_whether_its_run_is_a_control(run):
     assert control(run.profile)[0] == "What the simulated control says"
     assert "whether it is found" in control(run.profile)[1]
+    assert "its control adds" in control(run.profile)[1]
+    assert "its control adds" not in control(run.profile.model_copy(update={"added": {}}))[1]
     real = run.profile.model_copy(update={"simulated": False})
     assert control(real)[0] == "What this run says"
     assert "{val}`fig2.answer`" in control(real)[1]

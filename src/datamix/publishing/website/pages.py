@@ -297,7 +297,9 @@ def control(profile: Profile) -> list[str]:
         cells = "The cells of this run hold what was put there, and show whether it is found."
     if profile.own_datasets:  # the answer stands above, beside the question
         return [head, f": {cells} The {{val}}`fig2.baseline` Baseline {{val}}`fig2.describes`."]
-    return [head, f": {cells} {{val}}`fig2.answer`{{val}}`fig2.best.donors`"]
+    names = "“+ X” adds X to the baseline, {val}`fig2.baseline`; its control adds as many of its own cells. "
+    answer = "{val}`fig2.answer`{val}`fig2.best.donors`"
+    return [head, f": {cells} {names if profile.added else ''}{answer}"]
 
 
 def front_maps(profile: Profile) -> list[str]:

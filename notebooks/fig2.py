@@ -33,16 +33,14 @@ from datamix.analysis.beside import beside_each
 from datamix.analysis.summary import by_cell_type, summarise
 from datamix.analysis.published_numbers import published_r2
 from datamix.publishing.values import record, record_interval
-from datamix.publishing.words import (
+from datamix.publishing.gain_words import (
     about_donors,
     answer_in_words,
     best_and_worst_in_words,
     furthest_in_words,
-    of_sets,
-    over_seeds,
     pairs_in_words,
-    range_in_words,
 )
+from datamix.publishing.words import of_sets, over_seeds, range_in_words
 from datamix.figures import labels
 from datamix.figures import reconstruction
 

@@ -37,7 +37,7 @@ from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
 from datamix.publishing.share_words import thinned_in_words
 from datamix.publishing.values import record
-from datamix.publishing.words import chosen_in_words
+from datamix.publishing.share_words import chosen_in_words
 
 results = Results(profile, notebook="fig8")
 settings = results.profile.composition

@@ -33,7 +33,7 @@ from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
 from datamix.analysis.summary import seed_medians, seed_pairs
 from datamix.publishing.values import record
-from datamix.publishing.words import agreement_in_words, seed_spread_in_words
+from datamix.publishing.seed_words import agreement_in_words, seed_spread_in_words
 
 results = Results(profile, notebook="figS2")
 baseline = results.baselines[0]

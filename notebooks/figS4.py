@@ -34,7 +34,8 @@ from datamix.publishing.results import Results
 from datamix.publishing.website.text import plain
 from datamix.analysis.summary import by_cell_type, summarise
 from datamix.publishing.values import record
-from datamix.publishing.words import changes_in_words, furthest_in_words, over_seeds, pairs_in_words
+from datamix.publishing.gain_words import changes_in_words, furthest_in_words, pairs_in_words
+from datamix.publishing.words import over_seeds
 
 results = Results(profile, notebook="figS4")
 baseline = results.baselines[1]

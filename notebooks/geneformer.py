@@ -55,7 +55,8 @@ from datamix.publishing.results import Results
 from datamix.publishing.website.text import plain, show_table
 from datamix.analysis.summary import summarise
 from datamix.publishing.values import record
-from datamix.publishing.words import elsewhere_in_words, over_seeds
+from datamix.publishing.gain_words import elsewhere_in_words
+from datamix.publishing.words import over_seeds
 
 results = Results(profile, notebook="geneformer")
 settings = settings_of(results.profile)

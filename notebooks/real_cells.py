@@ -42,7 +42,8 @@ from datamix.publishing.results import Results
 from datamix.publishing.website.text import show_table
 from datamix.publishing.share_words import apart_in_words, mixed_in_words, worth_in_words
 from datamix.publishing.values import record
-from datamix.publishing.words import about_donors, counted, findings_in_words, furthest_in_words, interval_in_words
+from datamix.publishing.gain_words import about_donors, findings_in_words, furthest_in_words
+from datamix.publishing.words import counted, interval_in_words
 
 results = Results(profile, notebook="real_cells", reads=[])
 # Other pages quote these, so that they are there whatever the record lacks.

@@ -49,7 +49,7 @@ from datamix.analysis.speed_targets import (
     what_was_measured,
 )
 from datamix.publishing.values import record
-from datamix.publishing.words import rates_in_words
+from datamix.publishing.seed_words import rates_in_words
 
 results = Results(profile, notebook="speed", reads=[])
 parts = {part: read_benchmark(results.root, part) for part in ("training", "together", "scoring", "optimum", "demo")}

@@ -36,7 +36,8 @@ from datamix.publishing.results import Results
 from datamix.publishing.website.text import show_table
 from datamix.analysis.summary import last_improvement
 from datamix.publishing.values import record
-from datamix.publishing.words import convergence_in_words, range_in_words
+from datamix.publishing.seed_words import convergence_in_words
+from datamix.publishing.words import range_in_words
 
 results = Results(profile, notebook="training")
 history = results.history()

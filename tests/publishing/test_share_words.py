@@ -2,9 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from datamix.project.profile import Composition
 from datamix.project.profile_files import read_profile
 from datamix.publishing.share_words import (
     apart_in_words,
+    chosen_in_words,
     law_in_words,
     left_aside,
     mixed_in_words,
@@ -133,3 +135,22 @@ def test_nothing_is_thinned_and_nothing_gained(mini):
     told = thinned_in_words(flat, flat, mini, depth=1200)
     assert "whole cells gain over" not in told
     assert told.endswith("in 0 of 1 pairs. Against no dose at all, they fall below it beyond the interval in 0.")
+
+
+def test_why_sets_are_given_in_doses(run):
+    profile = run.profile.model_copy(update={"composition": Composition(cells=20, doses=(5,))})
+    assert "value on cells out of distribution and on cancer (Figure 7)" in chosen_in_words(profile, dosed=2)
+    one = chosen_in_words(profile, dosed=1)
+    assert one.startswith("It is the added set of the largest Shapley value, both on cells out of distribution and on")
+    assert one.endswith("so its curve may promise a little too much.")
+    healthy = {name: e for name, e in profile.evaluations.items() if e.group == "non-disease"}
+    assert "value over all evaluation sets (Figure 7)" in chosen_in_words(
+        profile.model_copy(update={"evaluations": healthy}), dosed=2
+    )
+    one = dict(list(profile.added.items())[:1])
+    alone = profile.model_copy(update={"added": one})
+    assert chosen_in_words(alone, dosed=1) == "No other set is mixed with the baseline's."
+    named = Composition(cells=20, doses=(5,), dosed=("tf_atlas",))
+    by_name = profile.model_copy(update={"composition": named})
+    assert chosen_in_words(by_name, dosed=1) == "The profile names this set."
+    assert chosen_in_words(by_name, dosed=2) == "The profile names these sets."

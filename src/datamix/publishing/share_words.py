@@ -12,6 +12,7 @@ from datamix.project.profile import Profile
 from datamix.publishing.words import interval_in_words, of_sets
 
 _SPEC = ".3f"
+_ASKED = {"out of distribution": "on cells out of distribution", "cancer": "on cancer"}
 
 
 def mixed_in_words(blocks: Collection[str], profile: Profile) -> str:
@@ -230,3 +231,25 @@ def _by(pairs: pd.DataFrame, of: str, profile: Profile) -> str:
 
 def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def chosen_in_words(profile: Profile, *, dosed: int) -> str:
+    """Say why so many sets are given in doses: named, the only one, or worth most where the second round looks."""
+    one = dosed == 1
+    if profile.composition is not None and profile.composition.dosed is not None:
+        return f"The profile names {'this set' if one else 'these sets'}."
+    if len(profile.blocks) <= 2:  # one is the baseline's
+        return "No other set is mixed with the baseline's."
+    groups = {evaluation.group for evaluation in profile.evaluations.values()}
+    asked = [words for group, words in _ASKED.items() if group in groups]
+    where = " and ".join(asked) or "over all evaluation sets"
+    if one:
+        where = f"both {where}" if len(asked) > 1 else where
+        return (
+            f"It is the added set of the largest Shapley value, {where} (Figure 7); it was chosen on the same "
+            "evaluation sets, so its curve may promise a little too much."
+        )
+    return (
+        f"They are the added sets of the largest Shapley value {where} (Figure 7); they were chosen on the same "
+        "evaluation sets, so their curves may promise a little too much."
+    )

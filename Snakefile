@@ -148,6 +148,12 @@ rule corpus:
         "{PYTHON:q} -m datamix prepare {wildcards.dataset} --profile {NAME}"
 
 
+def turn(wildcards):
+    """Have baselines trained one after another, seed by seed: the later find the models of the added sets alone."""
+    order = [(baseline, seed) for baseline in profile.baselines for seed in profile.seeds]
+    return len(order) - order.index((wildcards.baseline, int(wildcards.seed)))
+
+
 rule genes:
     input:
         corpora(profile.training_datasets),
@@ -187,11 +193,7 @@ rule train:
         code=lambda w: steps.code("train"),
         settings=lambda w: steps.settings("train", profile),
         sources=lambda w: steps.sources(profile, manifest),
-    # Baseline by baseline and seed by seed, so that later baselines find the models of the added sets alone.
-    priority: lambda w: (
-        (len(profile.baselines) - list(profile.baselines).index(w.baseline)) * len(profile.seeds)
-        - profile.seeds.index(int(w.seed))
-    )
+    priority: turn
     resources:
         **needed("train"),
     shell:

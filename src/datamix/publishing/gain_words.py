@@ -1,6 +1,6 @@
 """Sentences about what added sets bring: over their control, on which evaluation sets, and of the findings."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,10 @@ from datamix.project.profile import Profile
 from datamix.publishing.words import interval_in_words, of_sets
 
 _FINDINGS = {
-    "unseen": "That unseen cell types are described poorly is {verdict} between sets, other cells of other "
-    "studies{number}.",
-    "left_out": "On the same cells, with and without their type in training, it is {verdict}{number}.",
+    "unseen": "That unseen cell types are described poorly is {verdict} between cells of different studies{number}.",
+    "left_out": "Of the same cells, with and without their type in training, it is {verdict}{number}.",
     "cancer": "That malignant cells{here} need not help with others is {verdict}.",
-    "tf_atlas": "That the TF atlas, stem cells driven by transcription factors{here}, helps far from all others is "
-    "{verdict}.",
+    "tf_atlas": "That stem cells driven by transcription factors{here} help far from all others is {verdict}.",
 }
 """Claim → what is said of it."""
 _BEYOND = {"over_control_low_all": 1, "over_control_high_all": -1}
@@ -152,11 +150,13 @@ def about_donors(additions: pd.DataFrame, profile: Profile) -> str:
     )
 
 
-def findings_in_words(claims: pd.DataFrame, profile: Profile) -> str:
-    """Say what came out of the paper's three findings, of the first in both its tests.
+def findings_in_words(names: Collection[str], claims: pd.DataFrame, profile: Profile) -> str:
+    """Say what came out of findings of the paper; the first of them has two tests.
 
     Parameters
     ----------
+    names
+        Of `unseen`, `left_out`, `cancer` and `tf_atlas`, those to tell of.
     claims
         A row a claim, as `datamix.analysis.claims.judge` gives them.
     profile
@@ -170,7 +170,7 @@ def findings_in_words(claims: pd.DataFrame, profile: Profile) -> str:
     return " ".join(
         sentence.format(verdict=of[name]["verdict"], number=_by_how_much(of[name]), here=_here(of[name], profile))
         for name, sentence in _FINDINGS.items()
-        if name in of
+        if name in names and name in of
     )
 
 
@@ -257,7 +257,7 @@ def _by_how_much(row: Mapping[Any, Any]) -> str:
     if row["value"] != row["value"]:
         return f": {row['why']}"
     unit = " of median R²" if row["claim"] == "unseen" else ""
-    return f": by {interval_in_words(row['value'], row['low'], row['high'], spec='.3f')}{unit}"
+    return f", by {interval_in_words(row['value'], row['low'], row['high'], spec='.3f')}{unit}"
 
 
 def _here(row: Mapping[Any, Any], profile: Profile) -> str:

@@ -147,7 +147,7 @@ def test_the_first_finding_is_told_with_both_of_its_tests():
     )
     assert findings_in_words(["cancer", "tf_atlas"], judged, mini) == (
         "That malignant cells (here Carcinoma lines) need not help with others is undecided. That stem cells driven by "
-        "transcription factors help far from all others is not computable."
+        "factors help far from all others is not computable."
     )
     none = claims(left_out=(np.nan, "not computable", "no cell type is frequent enough to be left out"))
     assert findings_in_words(["unseen", "left_out"], none, mini).endswith(

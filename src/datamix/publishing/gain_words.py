@@ -14,7 +14,7 @@ _FINDINGS = {
     "unseen": "That unseen cell types are described poorly is {verdict} between cells of different studies{number}.",
     "left_out": "Of the same cells, with and without their type in training, it is {verdict}{number}.",
     "cancer": "That malignant cells{here} need not help with others is {verdict}.",
-    "tf_atlas": "That stem cells driven by transcription factors{here} help far from all others is {verdict}.",
+    "tf_atlas": "That stem cells driven by factors{here} help far from all others is {verdict}.",
 }
 """Claim → what is said of it."""
 _BEYOND = {"over_control_low_all": 1, "over_control_high_all": -1}

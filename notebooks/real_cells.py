@@ -79,8 +79,8 @@ of_sets = (
 heat = kept.table("panels/fig2a")
 additions = heat[(heat["group"] == "added") & heat["added"].isin(mini.added)]
 said = of_sets | {
-    "findings.unseen": findings_in_words(["unseen", "left_out"], kept.table("claims"), mini),
-    "findings.added": findings_in_words(["cancer", "tf_atlas"], kept.table("claims"), mini),
+    "findings.unseen": findings_in_words(["unseen", "left_out"], kept.table("claims")),
+    "findings.added": findings_in_words(["cancer", "tf_atlas"], kept.table("claims")),
     "furthest.short": furthest_in_words(additions),
     "best.donors": about_donors(additions, mini),
 }

@@ -131,14 +131,15 @@ def test_the_sets_that_a_profile_calls_seen_stand_for_what_was_seen(profile):
 
 
 def test_a_stand_in_is_named(profile):
-    added = {"lymphoma": profile.added["blood_cancer"], "stem_cell_cultures": profile.added["tf_atlas"]}
+    cultures = profile.added["tf_atlas"].model_copy(update={"label": "Stem-cell cultures"})
+    added = {"lymphoma": profile.added["blood_cancer"], "stem_cell_cultures": cultures}
     small = profile.model_copy(update={"added": added})
     table = scores(neurons_tf=0.2)
     table["mixture"] = table["mixture"].replace(
         {"blood+blood_cancer": "blood+lymphoma", "blood+tf_atlas": "blood+stem_cell_cultures"}
     )
     found = judge(table, small, list_mixtures(small, "blood"), trained_types={"T"}, resamples=20).set_index("claim")
-    assert found.loc["tf_atlas", "why"] == "stem_cell_cultures stands in for tf_atlas"
+    assert found.loc["tf_atlas", "why"] == "Stem-cell cultures, in place of the TF atlas"
     assert found.loc["tf_atlas", "verdict"] == "supported"
 
 

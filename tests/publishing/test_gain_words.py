@@ -136,24 +136,23 @@ def test_the_first_finding_is_told_with_both_of_its_tests():
         law=(0.1, "supported", ""),
         unseen=(0.2, "supported", np.nan),
         left_out=(0.0, "not supported", ""),
-        cancer=(0.01, "undecided", "carcinoma_lines stands in for blood_cancer"),
+        cancer=(0.01, "undecided", "Carcinoma lines, in place of blood cancer"),
         tf_atlas=(np.nan, "not computable", "the profile adds no set called tf_atlas"),
     )
-    mini = read_profile("mini")
-    assert findings_in_words(["unseen", "left_out"], judged, mini) == (
+    assert findings_in_words(["unseen", "left_out"], judged) == (
         "That unseen cell types are described poorly is supported between cells of different studies, by 0.200 (0.100 "
         "to 0.300) of median R². Of the same cells, with and without their type in training, it is not supported, by "
         "0.000 (−0.100 to 0.100)."
     )
-    assert findings_in_words(["cancer", "tf_atlas"], judged, mini) == (
+    assert findings_in_words(["cancer", "tf_atlas"], judged) == (
         "That malignant cells (here Carcinoma lines) need not help with others is undecided. That stem cells driven by "
         "factors help far from all others is not computable."
     )
     none = claims(left_out=(np.nan, "not computable", "no cell type is frequent enough to be left out"))
-    assert findings_in_words(["unseen", "left_out"], none, mini).endswith(
+    assert findings_in_words(["unseen", "left_out"], none).endswith(
         "it is not computable: no cell type is frequent enough to be left out."
     )
-    assert findings_in_words(["unseen", "left_out"], judged[judged["claim"] == "law"], mini) == ""
+    assert findings_in_words(["unseen", "left_out"], judged[judged["claim"] == "law"]) == ""
 
 
 def test_changes_go_from_the_lowest_to_the_highest():

@@ -37,6 +37,8 @@ STANDS_FOR = {
 }
 """The added sets that a finding is about: the paper's own, else the one that stands in for it in small profiles."""
 
+_OF_PAPER = {"blood_cancer": "blood cancer", "tf_atlas": "the TF atlas"}
+
 SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_COMPUTABLE = "supported", "not supported", "undecided", "not computable"
 
 
@@ -244,7 +246,9 @@ def _cancer(scores: pd.DataFrame, profile: Profile, mixtures: list[Mixture], res
         return not_computable("cancer", f"the profile adds no set called {named}, or evaluates no malignant cells")
     mixture, gains = _gains(scores, mixtures, added, sets, resamples=resamples)
     about = f"{mixture} on {', '.join(sets)}"
-    return row_of("cancer", about, smallest(*gains), threshold=MARGIN, above=False) | _stand_in("blood_cancer", added)
+    return row_of("cancer", about, smallest(*gains), threshold=MARGIN, above=False) | _stand_in(
+        profile, "blood_cancer", added
+    )
 
 
 def _tf_atlas(scores: pd.DataFrame, profile: Profile, mixtures: list[Mixture], resamples: int) -> dict[str, object]:
@@ -254,7 +258,9 @@ def _tf_atlas(scores: pd.DataFrame, profile: Profile, mixtures: list[Mixture], r
         return not_computable("tf_atlas", f"the profile adds no set called {named}, or has none out of distribution")
     mixture, (measured, drawn) = _gains(scores, mixtures, added, sets, resamples=resamples)
     mean = smallest(measured.mean(keepdims=True), drawn.mean(axis=1, keepdims=True))
-    return row_of("tf_atlas", f"{mixture} on {', '.join(sets)}", mean, threshold=MARGIN) | _stand_in("tf_atlas", added)
+    return row_of("tf_atlas", f"{mixture} on {', '.join(sets)}", mean, threshold=MARGIN) | _stand_in(
+        profile, "tf_atlas", added
+    )
 
 
 def _gains(
@@ -290,8 +296,8 @@ def _added(profile: Profile, name: str) -> str | None:
     return next((added for added in STANDS_FOR[name] if added in profile.added), None)
 
 
-def _stand_in(name: str, added: str) -> dict[str, object]:
-    return {"why": "" if added == name else f"{added} stands in for {name}"}
+def _stand_in(profile: Profile, name: str, added: str) -> dict[str, object]:
+    return {"why": "" if added == name else f"{profile.added[added].label}, in place of {_OF_PAPER[name]}"}
 
 
 def row_of(

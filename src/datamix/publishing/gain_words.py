@@ -150,7 +150,7 @@ def about_donors(additions: pd.DataFrame, profile: Profile) -> str:
     )
 
 
-def findings_in_words(names: Collection[str], claims: pd.DataFrame, profile: Profile) -> str:
+def findings_in_words(names: Collection[str], claims: pd.DataFrame) -> str:
     """Say what came out of findings of the paper; the first of them has two tests.
 
     Parameters
@@ -159,8 +159,6 @@ def findings_in_words(names: Collection[str], claims: pd.DataFrame, profile: Pro
         Of `unseen`, `left_out`, `cancer` and `tf_atlas`, those to tell of.
     claims
         A row a claim, as `datamix.analysis.claims.judge` gives them.
-    profile
-        The profile that they are of.
 
     Returns
     -------
@@ -168,7 +166,7 @@ def findings_in_words(names: Collection[str], claims: pd.DataFrame, profile: Pro
     """
     of = {row["claim"]: row for row in claims.fillna({"why": ""}).to_dict("records")}
     return " ".join(
-        sentence.format(verdict=of[name]["verdict"], number=_by_how_much(of[name]), here=_here(of[name], profile))
+        sentence.format(verdict=of[name]["verdict"], number=_by_how_much(of[name]), here=_here(of[name]))
         for name, sentence in _FINDINGS.items()
         if name in names and name in of
     )
@@ -260,10 +258,10 @@ def _by_how_much(row: Mapping[Any, Any]) -> str:
     return f", by {interval_in_words(row['value'], row['low'], row['high'], spec='.3f')}{unit}"
 
 
-def _here(row: Mapping[Any, Any], profile: Profile) -> str:
-    """Say which set stands in for that of the paper, where one does."""
-    added, stands_in, _ = str(row["why"]).partition(" stands in for ")
-    return f" (here {profile.added[added].label if added in profile.added else added})" if stands_in else ""
+def _here(row: Mapping[Any, Any]) -> str:
+    """Say which set is taken in place of that of the paper, where one is."""
+    added, in_place, _ = str(row["why"]).partition(", in place of ")
+    return f" (here {added})" if in_place else ""
 
 
 def _difference(row: pd.Series, spec: str, *, of: str = "over_control") -> str:

@@ -186,9 +186,9 @@ record("fig3.least.said", "" if one else of_least, unit="", results=results)
 # Pairs of an added set and an evaluation set: {val}`fig3.pairs`; above once for the baseline, and above the same multiple of their control: {val}`fig3.clear`.
 # The interval of the published control lies above once on {val}`fig3.control.on`; its largest value is {val}`fig3.control.most:.1f` times.
 #
-# {val}`fig3.best.lead` {val}`fig3.best.mixture`, on {val}`fig3.best.evaluation`: {val}`fig3.best.uniqueness:.2f` of its latent space is not predicted from the baseline's, where another training of it leaves {val}`fig3.best.itself:.2f`.
+# {val}`fig3.best.lead` {val}`fig3.best.mixture`, on {val}`fig3.best.evaluation`: {val}`fig3.best.uniqueness:.3f` of its latent space is not predicted from the baseline's, where another training of it leaves {val}`fig3.best.itself:.3f`.
 # That is {val}`fig3.best.excess:.1f` times as much (simultaneous interval {val}`fig3.best.excess_low:.1f` to {val}`fig3.best.excess_high:.1f`), and {val}`fig3.best.over_control:.1f` times ({val}`fig3.best.over_control_low:.1f` to {val}`fig3.best.over_control_high:.1f`) that of its control, {val}`fig3.best.control`.
-# In the other direction, {val}`fig3.best.lost:.2f` of the baseline's space is not predicted from the mixture's.
+# In the other direction, {val}`fig3.best.lost:.3f` of the baseline's space is not predicted from the mixture's.
 # {val}`fig3.least.said`
 #
 # ## How often that is wrong

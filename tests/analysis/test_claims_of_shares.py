@@ -6,7 +6,14 @@ from scipy.stats import binom
 from datamix.analysis import mixture_law
 from datamix.analysis.bootstrap import draw_medians
 from datamix.analysis.claims import smallest, verdict
-from datamix.analysis.claims_of_shares import CLAIMS, NO_LOSS, error_saved, judge_shares, over_equal_shares
+from datamix.analysis.claims_of_shares import (
+    CLAIMS,
+    NO_LOSS,
+    error_saved,
+    judge_shares,
+    over_equal_shares,
+    trained_before,
+)
 from datamix.analysis.second_round import EVERY_SET
 from datamix.analysis.shapley import all_coalitions
 from datamix.corpora import shares
@@ -105,7 +112,11 @@ def test_a_mixture_that_was_trained_before_is_counted(profile):
     plan = {"recommended": dict.fromkeys(profile.evaluations, equal_shares(profile)), "dosed": {}}
     row = judge_shares(scores_of(values), plan, profile, resamples=50).set_index("claim").loc["recommended"]
     assert (row["value"], row["low"], row["high"], row["verdict"]) == (0, 0, 0, "supported")
-    assert "1 of them had been trained before, and its own scores helped to choose it" in row["why"]
+    asked = len(profile.evaluations)  # each is told to take the same
+    assert f"{asked} of them had been trained before, and their own scores helped to choose them" in row["why"]
+    _, *others = profile.evaluations
+    plan["recommended"] |= dict.fromkeys(others, "blood=1+other=9")
+    assert trained_before(plan, profile) == 1
 
 
 def law_errors(rng, *, strength, blocks="abcde", mixtures=12, noise=0.01):

@@ -125,7 +125,7 @@ def test_last_improvement():
     # Validated at epochs 80 (loss 120) and 90 (loss 110): the last tenth begins at 89.1.
     row = last_improvement(history).iloc[0]
     assert row[["before", "last"]].tolist() == [80, 90]
-    assert row[["fall", "rise"]].tolist() == pytest.approx([10 / 120, -10 / 130])
+    assert row[["fall", "rise", "peak"]].tolist() == pytest.approx([10 / 120, -10 / 130, 200 / 110])
     assert np.isnan(last_improvement(history[history["epoch"] > 79])["rise"].item())
 
     def unknown(curve):

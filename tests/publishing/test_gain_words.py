@@ -100,11 +100,14 @@ def test_a_furthest_gain_within_one_donor_is_said_to_be_one():
     assert mini.evaluations["lymphoma"].shares_donors_with["malt_lymphoma"] in text
     assert text.startswith(" But “+ lymphoma” and lymphoma share donors")
     assert text.endswith(
-        "share none, “+ gut” on lymphoma lies furthest above its control, with 0.050 (−0.050 to 0.150), and "
+        "share none: 2; above their control by more than such an interval: 0; below it: 0. "
+        "Of them, “+ gut” on lymphoma lies furthest above its control, with 0.050 (−0.050 to 0.150), and "
         "“+ lymphoma” on blood furthest below, with −0.010 (−0.110 to 0.090)."
     )
     one = "The one pair that shares none, “+ lymphoma” on blood, differs from its control by −0.010 (−0.110 to 0.090)."
     assert about_donors(gains(same=0.2, other=-0.01), mini).endswith(one)
+    clear = about_donors(gains(same=0.4, other=-0.2, gut=0.3), mini)
+    assert "such an interval: 1 (“+ gut” on lymphoma, 0.300 (0.200 to 0.400)); below it: 1. Of them" in clear
     assert about_donors(gains(same=0.2), mini).endswith("No pair without shared donors is at hand.")
 
 

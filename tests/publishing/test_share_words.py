@@ -7,6 +7,7 @@ from datamix.project.profile_files import read_profile
 from datamix.publishing.share_words import (
     apart_in_words,
     chosen_in_words,
+    fitted_in_words,
     law_in_words,
     left_aside,
     mixed_in_words,
@@ -154,3 +155,11 @@ def test_why_sets_are_given_in_doses(run):
     by_name = profile.model_copy(update={"composition": named})
     assert chosen_in_words(by_name, dosed=1) == "The profile names this set."
     assert chosen_in_words(by_name, dosed=2) == "The profile names these sets."
+
+
+def test_what_the_law_had_seen_is_told():
+    assert fitted_in_words(0, 6) == "The law was fitted before any of them was trained."
+    assert fitted_in_words(0, 1) == ""
+    assert fitted_in_words(1, 6).startswith("One of these recommends a mixture that had been trained before")
+    assert fitted_in_words(2, 6).startswith("2 of these recommend a mixture")
+    assert fitted_in_words(1, 1).startswith("All of it")

@@ -157,9 +157,8 @@ def _recommended(plan: Mapping[str, Any], profile: Profile, *, drawn: Medians) -
     if found is None:
         return not_computable("recommended", "no mixture is recommended, or equal shares were not trained")
     clear = int((np.percentile(found[1], 50 * (1 - LEVEL), axis=0) > -NO_LOSS).sum())
-    first = set(by_shares.first_round(profile))
     asked = _asked(plan, profile)
-    before = len(first.intersection(plan["recommended"][name] for name in asked))
+    before = trained_before(plan, profile)
     about = f"mixture{'s' if len(asked) > 1 else ''} recommended for {', '.join(asked)}, and equal shares"
     several = len(found[0]) > 1
     alone = [f"each alone: above the margin beyond its interval in {clear} of {len(found[0])}"] if several else []
@@ -168,6 +167,20 @@ def _recommended(plan: Mapping[str, Any], profile: Profile, *, drawn: Medians) -
     chosen = [f"{which} had been trained before, and {own}"]
     why = "; ".join([*alone, *(chosen if before else [])])
     return row_of("recommended", about, smallest(*found), threshold=-NO_LOSS) | {"why": why}
+
+
+def trained_before(plan: Mapping[str, Any], profile: Profile) -> int:
+    """Count what is recommended and had been trained in the first round, to which the law was fitted.
+
+    Parameters
+    ----------
+    plan
+        The second round.
+    profile
+        The profile.
+    """
+    first = by_shares.first_round(profile)
+    return sum(plan["recommended"][name] in first for name in _asked(plan, profile))
 
 
 def _asked(plan: Mapping[str, Any], profile: Profile) -> list[str]:

@@ -144,20 +144,21 @@ def last_improvement(history: pd.DataFrame) -> pd.DataFrame:
     -------
     A row a (baseline, mixture, seed): `fall`, as a fraction of the loss before, positive where it fell; `before` and
     `last`, the epochs compared; `rise`, how much the loss had risen up to `before` since the measurement ahead of it,
-    as a fraction of that, NaN where there is none. All are NaN where no held-out loss is finite, or none was measured
-    in the last tenth, or none before.
+    as a fraction of that, NaN where there is none; `peak`, the largest held-out loss in times the last. All are NaN
+    where no held-out loss is finite, or none was measured in the last tenth, or none before.
     """
 
     def change(curve: pd.DataFrame) -> pd.Series:
         known = curve.dropna(subset=["elbo_validation"])
         early = known["epoch"] <= (1 - LAST_EPOCHS) * curve["epoch"].max()
         if early.all() or not early.any():
-            return pd.Series(dict.fromkeys(("fall", "before", "last", "rise"), np.nan))
+            return pd.Series(dict.fromkeys(("fall", "before", "last", "rise", "peak"), np.nan))
         before, last = known[early].iloc[-1], known.iloc[-1]
         lost = known.loc[early, "elbo_validation"]
         fall = 1 - last["elbo_validation"] / before["elbo_validation"]
         rise = lost.iloc[-1] / lost.iloc[-2] - 1 if len(lost) > 1 else np.nan
-        return pd.Series({"fall": fall, "before": before["epoch"], "last": last["epoch"], "rise": rise})
+        peak = known["elbo_validation"].max() / last["elbo_validation"]
+        return pd.Series({"fall": fall, "before": before["epoch"], "last": last["epoch"], "rise": rise, "peak": peak})
 
     columns = ["epoch", "elbo_validation"]
     return history.groupby(["baseline", "mixture", "seed"], sort=False)[columns].apply(change).reset_index()

@@ -17,6 +17,7 @@ _FINDINGS = {
     "tf_atlas": "That stem cells driven by factors{here} help far from all others is {verdict}.",
 }
 """Claim → what is said of it."""
+_FEW = 3  # pairs that are named in a sentence
 _BEYOND = {"over_control_low_all": 1, "over_control_high_all": -1}
 
 
@@ -144,9 +145,17 @@ def about_donors(additions: pd.DataFrame, profile: Profile) -> str:
         )
     lies = "furthest above its control" if first["over_control"] > 0 else "least far below its control"
     ends = "furthest below" if last["over_control"] < 0 else "least far above"
+    clear = others[others["over_control_low_all"] > 0].sort_values("over_control", ascending=False)
+    named = "; ".join(
+        f"“{row['mixture_label']}” on {row['evaluation_label']}, {_difference(row, '.3f')}"
+        for _, row in clear.head(_FEW).iterrows()
+    )
+    which = f" ({named}{' and others' if len(clear) > _FEW else ''})" if len(clear) else ""
+    lost = int((others["over_control_high_all"] < 0).sum())
     return (
-        f"{said} Of the pairs that share none, {above} lies {lies}, with {_difference(first, '.3f')}, and {below} "
-        f"{ends}, with {_difference(last, '.3f')}."
+        f"{said} Pairs that share none: {len(others)}; above their control by more than such an interval: "
+        f"{len(clear)}{which}; below it: {lost}. Of them, {above} lies {lies}, with {_difference(first, '.3f')}, and "
+        f"{below} {ends}, with {_difference(last, '.3f')}."
     )
 
 

@@ -8,6 +8,8 @@ import pandas as pd
 from datamix.project.mixture_names import read_name
 from datamix.publishing.words import counted, range_in_words
 
+_FAR = 1_000  # times the last held-out loss
+
 
 def agreement_in_words(pairs: pd.DataFrame) -> str:
     """Say how far the first two seeds agree, cell by cell.
@@ -108,6 +110,10 @@ def convergence_in_words(changes: pd.DataFrame, *, epochs: int, every: int) -> s
     held = " Added sets are held against this mixture, a control." if most["is_control"] else ""
     missing = len(changes) - len(known)
     none = f" Models without two finite held-out losses to compare: {missing}." if missing else ""
+    high = int((known["peak"] > _FAR).sum())
+    none += (
+        f" Models whose held-out loss was once more than {_FAR:,} times what it was at the end: {high}." if high else ""
+    )
     if len(known) == 1:
         told = f"{span}, the held-out loss of {named} {way} by {size.max():.1%}{rise}."
     else:

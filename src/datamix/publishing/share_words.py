@@ -141,6 +141,27 @@ def recommended_in_words(recommended: pd.DataFrame) -> str:
     return " ".join(said)
 
 
+def fitted_in_words(before: int, recommended: int) -> str:
+    """Say which of the recommended mixtures the law had seen when it was fitted.
+
+    Parameters
+    ----------
+    before
+        Recommended ones that had been trained before.
+    recommended
+        All of them.
+    """
+    if not before:
+        return "The law was fitted before any of them was trained." if recommended > 1 else ""
+    if before == recommended:
+        return "All of it had been trained before, and the law was fitted to it."
+    which = "One of these recommends" if before == 1 else f"{before} of these recommend"
+    return (
+        f"{which} a mixture that had been trained before, and to which the law was fitted; the others were trained "
+        "after it was fitted."
+    )
+
+
 def thinned_in_words(thinned: pd.DataFrame, halves: pd.DataFrame, profile: Profile, *, depth: int | None) -> str:
     """Say what is left of the largest dose where its cells are thinned to the baseline's depth.
 

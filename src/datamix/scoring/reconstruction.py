@@ -218,15 +218,17 @@ def _standardise(target: torch.Tensor) -> torch.Tensor:
 
 
 def correlate(target: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
-    """Correlate rows of two tables (cells × genes): (n_cells,), NaN where a row does not vary."""
+    """Correlate rows of two tables (cells × genes): (n_cells,), NaN where a row does not vary or is not finite."""
     return _correlation(_standardise(target), predicted.clone())
 
 
 def _correlation(standardised: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
-    """Correlate rows with standardised ones; NaN where a row does not vary. `predicted` is overwritten."""
+    """Correlate rows with standardised ones; NaN where one does not vary or is not finite; overwrites `predicted`."""
     varies = predicted.amax(dim=1) > predicted.amin(dim=1)
     centred = predicted.sub_(predicted.mean(dim=1, keepdim=True))
-    return torch.linalg.vecdot(standardised, centred) / torch.where(varies, centred.norm(dim=1), torch.nan)
+    # What lies at the end of single precision has an infinite norm or product, and no correlation.
+    found = torch.linalg.vecdot(standardised, centred) / torch.where(varies, centred.norm(dim=1), torch.nan)
+    return torch.where(found.isfinite(), found, torch.nan)
 
 
 def _table(cells: ad.AnnData, scores: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+_LONG = 1e9  # from here on powers of ten are told
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -53,7 +55,7 @@ def _between(seen: Seen, table: pd.DataFrame) -> str:
         return ""
 
     def said(number: float) -> str:
-        text = format(number, seen.spec)
+        text = format(number, seen.spec if abs(number) < _LONG else ".1e")
         return text.replace("-", "−") if set(text) & set("123456789") else text.removeprefix("-")
 
     def at(place: int) -> str:

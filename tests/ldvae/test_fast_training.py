@@ -212,6 +212,19 @@ def test_likelihood_and_its_gradient_in_double_precision():
         np.testing.assert_allclose(found, leaf.grad.numpy(), rtol=1e-4, atol=1e-6 * leaf.grad.abs().max().item())
 
 
+def test_extreme_dispersions_have_a_finite_likelihood():
+    generator = np.random.default_rng(4)
+    dense = generator.negative_binomial(0.3, 0.05, size=(30, 40)).astype(np.float32)
+    batch = sp.csc_matrix(dense)
+    rho = np.full((40, 30), 1 / 40, dtype=np.float32)
+    library = np.full(30, 1e4, dtype=np.float32)
+    for theta in (1e-12, 1e12):
+        found = fast_kernels.negative_binomial(
+            batch.indptr, batch.indices, batch.data, rho, library, np.full(40, theta, dtype=np.float32)
+        )
+        assert all(np.isfinite(of).all() for of in found)
+
+
 @pytest.mark.parametrize("level", [60, 300])
 def test_library_sizes_beyond_single_precision_keep_their_gradient(level):
     generator = np.random.default_rng(3)

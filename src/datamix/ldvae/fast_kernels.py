@@ -170,7 +170,7 @@ def negative_binomial(
 
     For a zero the likelihood is θ (log θ − log(θ + μ)). A non-zero x has besides Γ(x + θ) / (Γ(θ) x!) · ratio^x, where
     ratio is μ / (θ + μ). As x is an integer, the quotient of gammas is a product over θ, θ + 1, …, θ + x − 1, and the
-    difference of digammas, its slope, a sum: both are tabulated once a gene, finite for θ up to 1e19.
+    difference of digammas, its slope, a sum: both are tabulated once a gene.
 
     Parameters
     ----------
@@ -209,8 +209,11 @@ def negative_binomial(
         logs = _sum_log1p(means, scale)
         value = -shape * logs
         slope = shape * scale * shares - logs
+        # A large θ is taken out of the quotients and given to the ratio, so that neither is huge or tiny.
+        large = max(wide, 1.0)
+        share = 1 / large
         for i in range(_EXACT):
-            quotients[i + 1] = quotients[i] * ((wide + i) * _RECIPROCALS[i])
+            quotients[i + 1] = quotients[i] * ((wide + i) * share * _RECIPROCALS[i])
             digammas[i + 1] = digammas[i] + 1.0 / (wide + i)
         known = _stirling(wide + _EXACT) - _stirling(_EXACT + 1.0)
         slope_known = _stirling_slope(wide + _EXACT)
@@ -221,8 +224,8 @@ def negative_binomial(
             mean = means[cell]
             ratio = (mean + EPS) * inverse[cell]
             near = min(int(x), _EXACT)
-            product *= quotients[near] * _power(ratio, near)
-            if not 1e-150 < product < 1e150:
+            product *= quotients[near] * _power(large * ratio, near)
+            if not 1e-100 < product < 1e100:
                 value += math.log(product)
                 product = 1.0
             slope += digammas[near] - x * inverse[cell]

@@ -251,8 +251,9 @@ def chosen_in_words(profile: Profile, worth: pd.DataFrame, *, dosed: int) -> str
         return "No other set is mixed with the baseline's."
     said = []
     for group, part in worth.groupby("group", sort=False):
-        best = part.loc[part["value"].idxmax()]
-        overlapping, others = _overlapping(best, part.drop(best.name)), len(part) - 1
+        ordered = part.sort_values("value", ascending=False)
+        best, others = ordered.iloc[0], ordered.iloc[1:]
+        overlapping = _overlapping(best, others)
         where = _ASKED.get(str(group), "over all evaluation sets")
         mean = f" (mean of {best['sets']} evaluation sets)" if best["sets"] > 1 else ""
         number = interval_in_words(best["value"], best["low_all"], best["high_all"], spec=_SPEC)
@@ -263,7 +264,7 @@ def chosen_in_words(profile: Profile, worth: pd.DataFrame, *, dosed: int) -> str
         elif not overlapping:
             told = ", beyond the intervals"
         else:
-            told = f"; its interval overlaps with {overlapping} of {others} others"
+            told = f"; its interval overlaps with {overlapping} of {len(others)} others"
         said.append(
             f"{where[0].upper()}{where[1:]}{mean}, {block_label(best['block'], profile)} has the largest value of the "
             f"added sets, {number}{told}."

@@ -37,8 +37,9 @@ from datamix.analysis.claims_of_shares import NO_LOSS, judge_shares
 from datamix.analysis.published_numbers import published_claims
 from datamix.project.files import replacing
 from datamix.analysis.unseen_types import FEWEST_CELLS, FEWEST_TYPES, by_type, trend, with_and_without
+from datamix.project.profile_files import read_profile
 from datamix.publishing.panels import save_panel
-from datamix.figures.labels import label_models, mixture_label
+from datamix.figures.labels import label_claims, label_models, mixture_label
 from datamix.publishing.recorded import read_record, record_folder
 from datamix.publishing.results import Results
 from datamix.publishing.website.text import plain, show_table
@@ -70,9 +71,9 @@ of_shares = judge_shares(
     results.profile,
     resamples=2000,
 )
-judged = pd.concat([of_paper, of_shares], ignore_index=True)
+judged = label_claims(pd.concat([of_paper, of_shares], ignore_index=True), results.profile)
 with replacing(results.folder / "claims.csv") as beside:
-    judged.to_csv(beside, index=False, float_format="%.6g", lineterminator="\n")
+    judged.drop(columns="about_label").to_csv(beside, index=False, float_format="%.6g", lineterminator="\n")
 
 # %% [markdown]
 # ## What is tested
@@ -109,6 +110,7 @@ sources = [judged.assign(source=f"{results.profile.name} (this book)")]
 for other in ("demo", "mini", "paper"):
     if other != results.profile.name and record_folder(results.root, other).is_dir():
         recorded = read_record(results.root, other).table("claims")
+        recorded = label_claims(recorded, read_profile(other, results.root))
         sources.append(recorded.assign(source=f"{other} (recorded)"))
 draft = published_r2("blood")
 published = published_claims(draft).assign(source="draft heat map", verdict="no interval known")
@@ -132,7 +134,7 @@ save_panel(
 
 # %% tags=["hide-input"]
 shown = table.assign(number=[interval_in_words(r.value, r.low, r.high, spec=".3f") for r in table.itertuples()])
-shown = shown[["title", "source", "number", "verdict", "about", "why"]].fillna("")
+shown = shown[["title", "source", "number", "verdict", "about_label", "why"]].fillna("")
 shown.columns = ["Claim", "Source", "Statistic", "Verdict", "Measured on", "Note"]
 shown = shown.sort_values("Claim", kind="stable")
 shown["Claim"] = shown["Claim"].mask(shown["Claim"].duplicated(), "")
@@ -157,9 +159,9 @@ for row in judged.itertuples():
     ours = row.value == row.value
     text = interval_in_words(row.value, row.low, row.high, spec=".3f") if ours else why
     record(f"claims.{row.claim}.text", text, unit="difference of median R²", results=results)
-    sentence = said[row.claim].format(about=row.about, number=text) if ours else f"{why[:1].upper()}{why[1:]}"
+    sentence = said[row.claim].format(about=row.about_label, number=text) if ours else f"{why[:1].upper()}{why[1:]}"
     record(f"claims.{row.claim}.said", sentence, unit="", results=results)
-    record(f"claims.{row.claim}.about", row.about or "–", unit="", results=results)
+    record(f"claims.{row.claim}.about", row.about_label or "–", unit="", results=results)
 for row in published.itertuples():
     record(f"claims.{row.claim}.published", row.value, unit="difference of R²", results=results)
 record("claims.margin", MARGIN, unit="median R²", results=results)

@@ -33,7 +33,7 @@ from datamix.figures import datasets
 from datamix.project.manifest import read_manifest
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
-from datamix.publishing.website.text import show_table
+from datamix.publishing.website.text import plain, show_table
 from datamix.publishing.values import record
 from datamix.sources.formats.cell_labels import NOT_LABELLED
 
@@ -83,9 +83,9 @@ record("datasets.max_mito", qc.max_mito, unit="fraction", published=0.1, results
 record("datasets.read", int(kept["read"].sum()), unit="cells", results=results)
 record("datasets.kept", int(kept["kept"].sum()), unit="cells", results=results)
 share = (kept["kept"] / kept["read"]).to_numpy()
-worst = f"The dataset that loses most is {kept['dataset'][share.argmin()]}, of which {share.min():.1%} are kept."
+worst = f"The dataset that loses most is {plain(kept['title'][share.argmin()])}, of which {share.min():.1%} are kept."
 record("datasets.worst", worst if share.min() < 1 else "No dataset loses a cell.", unit="", results=results)
-record("datasets.worst.name", kept["dataset"][share.argmin()], unit="", results=results)
+record("datasets.worst.name", kept["title"][share.argmin()], unit="", results=results)
 record("datasets.worst.share", share.min(), unit="fraction of cells", results=results)
 record("datasets.genes", len(results.genes()), unit="genes", results=results)
 most_variable = results.profile.most_variable_genes

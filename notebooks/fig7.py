@@ -258,7 +258,7 @@ said = [
     for (over, model), part in agreement.groupby(["over", "model"], sort=False)
 ]
 record("fig7.ranks", " ".join(said).replace("-", "−"), unit="", results=results)
-seeds = agreement.drop_duplicates(["over", "evaluation"])["tau_of_seeds"].dropna()
+seeds = agreement.drop_duplicates(["over", "mixtures", "evaluation"])["tau_of_seeds"].dropna()
 of_seeds = f"Between two seeds of the LDVAE, τ is {range_in_words(seeds.min(), seeds.max(), spec='.2f') if len(seeds) else ''}; the other models are compared with the mean over seeds, which is steadier."
 record("fig7.ranks.seeds", of_seeds.replace("-", "−") if len(seeds) else "", unit="", results=results)
 few = agreement[agreement["chance"] >= 1]["mixtures"]

@@ -29,15 +29,13 @@ profile: str = "demo"  # which data and settings: demo | mini | paper, or the na
 # %%
 import pandas as pd
 
-from datamix.analysis.share_tables import dose_response, draw, half_gain, thinned_doses
+from datamix.analysis.share_tables import dose_response, draw, half_gain, thinned_doses, worth_of_added
 from datamix.figures import composition
-from datamix.figures.labels import evaluation_label
 from datamix.project.mixture_names import read_depth
 from datamix.publishing.panels import save_panel
 from datamix.publishing.results import Results
-from datamix.publishing.share_words import thinned_in_words
 from datamix.publishing.values import record
-from datamix.publishing.share_words import chosen_in_words
+from datamix.publishing.share_words import chosen_in_words, halves_in_words, thinned_in_words
 
 results = Results(profile, notebook="fig8")
 settings = results.profile.composition
@@ -71,19 +69,19 @@ baseline = composition.block_label(results.profile.composed_baseline, results.pr
 record("fig8.baseline", baseline, unit="", results=results)
 record("fig8.sets", " or ".join(labels), unit="", results=results)
 record("fig8.cells", settings.cells, unit="cells", results=results)
-record("fig8.chosen", chosen_in_words(results.profile, dosed=len(labels)), unit="", results=results)
+record(
+    "fig8.chosen",
+    chosen_in_words(results.profile, worth_of_added(drawn, results.profile), dosed=len(labels)),
+    unit="",
+    results=results,
+)
 halves = half_gain(curves)
 gained = halves.dropna(subset=["half_dose"])
 record("fig8.pairs", len(halves), unit="pairs", results=results)
 record("fig8.gained", len(gained), unit="pairs", results=results)
 record("fig8.lost", int((halves["gain_high"] < 0).sum()), unit="pairs", results=results)
 record("fig8.largest", max(settings.doses), unit="cells", results=results)
-sentences = [
-    f"{composition.block_label(row.block, results.profile)} on {evaluation_label(row.evaluation, profile=results.profile)} "
-    f"({row.gain:.3f}, {row.gain_low:.3f} to {row.gain_high:.3f}): half of it comes with {row.half_dose:.0f} cells."
-    for row in gained.itertuples()
-]
-record("fig8.halves", " ".join(sentences) or "There is no gain to halve.", unit="", results=results)
+record("fig8.halves", halves_in_words(curves, halves, results.profile), unit="", results=results)
 depth = read_depth(thinned["mixture"].iloc[0]) if len(thinned) else None
 record("fig8.thinned", thinned_in_words(thinned, halves, results.profile, depth=depth), unit="", results=results)
 

@@ -39,6 +39,7 @@ from datamix.analysis.two_families import (
     seen_types,
     side_by_side,
     summarise_measure,
+    under_published_control,
 )
 from datamix.geneformer.tables import (
     model_of,
@@ -56,7 +57,7 @@ from datamix.publishing.website.text import plain, show_table
 from datamix.analysis.summary import summarise
 from datamix.publishing.values import record
 from datamix.publishing.gain_words import elsewhere_in_words
-from datamix.publishing.words import over_seeds
+from datamix.publishing.words import of_mixtures, over_seeds, range_in_words
 
 results = Results(profile, notebook="geneformer")
 settings = settings_of(results.profile)
@@ -98,7 +99,10 @@ save_panel(
 
 # %% tags=["remove-cell"]
 models = len(mixtures) * len(settings.seeds)
-record("geneformer.models", models, unit="models", results=results)
+record("geneformer.models", f"{models:,} model{'s' * (models > 1)}", unit="models", results=results)
+every = results.mixtures(baseline)
+of_each = of_mixtures(len(mixtures), len(every), each=len(settings.seeds))
+record("geneformer.of_each", of_each, unit="", results=results)
 record("geneformer.seeds", len(settings.seeds), unit="seeds", results=results)
 record("geneformer.baseline", results.profile.baselines[baseline].label, unit="", results=results)
 published = {"layers": 6, "heads": 4, "width": 256, "feed_forward": 512, "input_size": 2048, "warmup_steps": 10_000}
@@ -124,7 +128,7 @@ record("geneformer.correlation.evaluation", best["evaluation_label"], unit="", r
 record("geneformer.without_value", int(scores["correlation"].isna().sum()), unit="cells", results=results)
 
 # %% [markdown]
-# The {val}`geneformer.models` models, {val}`geneformer.seeds` for each mixture of the {val}`geneformer.baseline` Baseline, read at most {val}`geneformer.input_size:,d` genes of a cell (the paper: {val}`geneformer.input_size|published:,d`); layers: {val}`geneformer.layers` (the paper: {val}`geneformer.layers|published`), heads: {val}`geneformer.heads` ({val}`geneformer.heads|published`), units: {val}`geneformer.width` ({val}`geneformer.width|published`).
+# The {val}`geneformer.models`, {val}`geneformer.of_each` of the {val}`geneformer.baseline` Baseline, read at most {val}`geneformer.input_size:,d` genes of a cell (the paper: {val}`geneformer.input_size|published:,d`); layers: {val}`geneformer.layers` (the paper: {val}`geneformer.layers|published`), heads: {val}`geneformer.heads` ({val}`geneformer.heads|published`), units: {val}`geneformer.width` ({val}`geneformer.width|published`).
 # Where a mixture has a single model, intervals hold the spread of cells alone, not that of training.
 #
 # In {val}`geneformer.beaten_by.published` of {val}`geneformer.pairs` pairs of a mixture and an evaluation set, the published mean rank correlates better with a cell than the model does; its mean over the pairs is {val}`geneformer.mean_rank.published:.2f`, that of the models {val}`geneformer.correlation.mean:.2f`.
@@ -198,7 +202,7 @@ for name, where in (("easiest", easiest), ("hardest", hardest)):
 
 # %% [markdown]
 # The models give a hidden gene more probability than the unigram model in {val}`geneformer.better_than_unigram` of {val}`geneformer.pairs` pairs.
-# The baseline finds {val}`geneformer.easiest.label` easiest, with a perplexity of {val}`geneformer.easiest.perplexity:.0f` (unigram: {val}`geneformer.easiest.unigram_perplexity:.0f`) and {val}`geneformer.easiest.accuracy:.1%` of hidden genes named first, and {val}`geneformer.hardest.label` hardest, with {val}`geneformer.hardest.perplexity:.0f` ({val}`geneformer.hardest.unigram_perplexity:.0f`) and {val}`geneformer.hardest.accuracy:.1%`.
+# The baseline finds {val}`geneformer.easiest.label` easiest, with a perplexity of {val}`geneformer.easiest.perplexity:,.0f` (unigram: {val}`geneformer.easiest.unigram_perplexity:,.0f`) and {val}`geneformer.easiest.accuracy:.1%` of hidden genes named first, and {val}`geneformer.hardest.label` hardest, with {val}`geneformer.hardest.perplexity:,.0f` ({val}`geneformer.hardest.unigram_perplexity:,.0f`) and {val}`geneformer.hardest.accuracy:.1%`.
 # Perplexity is the number of equally probable genes among which a model is still undecided.
 # A model that knows nothing, and gives every gene the same probability, has the size of the vocabulary: {val}`geneformer.genes:,d` genes in that of the baseline; {val}`geneformer.worse_than_chance` of the pairs lie at or above it.
 # In {val}`geneformer.seen_pairs` pairs every cell type of the evaluation set is among the training cells; there the perplexity is on average {val}`geneformer.of_unigram.seen:.2f` of the unigram model's, in the other pairs {val}`geneformer.of_unigram.unseen:.2f`; it is below half of it in {val}`geneformer.half_of_unigram` pairs.
@@ -247,12 +251,11 @@ rates = history.groupby(["mixture", "seed"])["learning_rate"].max()
 passes = history.groupby(["mixture", "seed"])["epoch"].max()
 record("geneformer.steps", int(steps.min()), unit="steps", results=results)
 record("geneformer.most_steps", int(steps.max()), unit="steps", results=results)
-record("geneformer.fewest_passes", passes.min(), unit="epochs", results=results)
-record("geneformer.most_passes", passes.max(), unit="epochs", results=results)
+record("geneformer.passes", range_in_words(passes.min(), passes.max(), spec=".1f"), unit="epochs", results=results)
 record("geneformer.peak", rates.max() / settings.lr, unit="of the learning rate set", results=results)
 
 # %% [markdown]
-# Each model is trained for {val}`geneformer.length`; the shortest training has {val}`geneformer.steps:,d` steps, the longest {val}`geneformer.most_steps:,d`, which pass over the cells {val}`geneformer.fewest_passes:.1f` to {val}`geneformer.most_passes:.1f` times.
+# Each model is trained for {val}`geneformer.length`; the shortest training has {val}`geneformer.steps:,d` steps, the longest {val}`geneformer.most_steps:,d`, which pass over the cells {val}`geneformer.passes` times.
 # The learning rate rises over {val}`geneformer.warmup_steps:,d` steps (the paper: {val}`geneformer.warmup_steps|published:,d`) and reaches {val}`geneformer.peak:.0%` of what is set, then falls evenly to zero.
 # Where warm-up is longer than training, as with the published setting and one block of cells, the rate never reaches its peak.
 #
@@ -265,7 +268,7 @@ record("geneformer.peak", rates.max() / settings.lr, unit="of the learning rate 
 trained = [m.added for m in mixtures if m.group == "alone"]
 asked = "tf_atlas" if "tf_atlas" in trained else trained[-1]
 # The scatter between trainings is pooled over all mixtures of the LDVAE, as in Figure 5; then those of Geneformer are kept.
-ldvae = summarise(results.scores(baseline), results.mixtures(baseline))
+ldvae = summarise(results.scores(baseline), under_published_control(every))
 families = {"LDVAE, R²": ldvae[ldvae["mixture"].isin([m.name for m in mixtures])]}
 families["Geneformer, log probability"] = summarise_measure(scores, mixtures, measure="log_probability")
 families["Geneformer, rank correlation"] = summarise_measure(scores, mixtures, measure="correlation")
@@ -289,11 +292,13 @@ save_panel(
 # %% tags=["remove-cell"]
 sets = results.profile.evaluations
 far = next((name for name, e in sets.items() if e.group == "out of distribution"), list(sets)[-1])
-sized = results.mixtures(baseline)
-others = sorted(m.cells - sized[0].cells for m in sized if m.is_addition and m.control != sized[0].control)
-published_adds = next(m.cells for m in sized if m.is_control) - sized[0].cells
+names = [m.name for m in mixtures]
+adds = [m.cells - every[0].cells for m in every if m.is_addition and m.name in names]
+published_adds = next(m.cells for m in every if m.is_control) - every[0].cells
 sizes = (
-    f", and that one adds {published_adds:,} cells, where sets add {others[0]:,} to {others[-1]:,}" if others else ""
+    f", and that one adds {published_adds:,} cells, where the sets trained with here add {range_in_words(min(adds), max(adds), spec=',')}; [Figure 2](fig2) holds each against a control of its own size"
+    if set(adds) != {published_adds}
+    else ""
 )
 record("geneformer.sizes", sizes, unit="", results=results)
 record("geneformer.asked", label, unit="", results=results)

@@ -35,10 +35,12 @@ from datamix.corpora.corpus import n_cells
 from datamix.corpora.leakage import require_no_leak
 from datamix.corpora.mixtures import draw_blocks
 from datamix.publishing.panels import save_panel
+from datamix.figures.labels import evaluation_label
 from datamix.figures.protocols import faults
 from datamix.analysis.protocol_faults import demonstrate, screen_cells_that_differ
 from datamix.publishing.results import Results
 from datamix.publishing.values import record
+from datamix.publishing.website.text import show_table
 
 logging.getLogger("datamix").setLevel(logging.ERROR)  # what the published protocol leaves out is meant here
 results = Results(profile, notebook="protocols")
@@ -113,9 +115,19 @@ rows = [
 columns = ["evaluation", "training", "what", "compared", "shared", "allowed because"]
 compared = pd.DataFrame(rows, columns=columns)
 per_set = compared.drop_duplicates(["evaluation", "training", "what"]).groupby(["evaluation", "what"], sort=False)
-per_set.agg({"compared": "max", "training": "nunique", "shared": "sum", "allowed because": "max"}).rename(
-    columns={"compared": "in the set", "training": "training sets compared with"}
-)
+summed = per_set.agg(
+    {"compared": "max", "training": "nunique", "shared": "sum", "allowed because": "max"}
+).reset_index()
+summed["evaluation"] = [evaluation_label(name, profile=settings) for name in summed["evaluation"]]
+names = {
+    "evaluation": "Evaluation set",
+    "what": "Compared",
+    "compared": "In the set",
+    "training": "Training sets compared with",
+    "shared": "Shared",
+    "allowed because": "Allowed because",
+}
+show_table(summed.rename(columns=names), "{:,}", index=False)
 
 # %% tags=["remove-cell"]
 shared = compared[compared["shared"] > 0]["evaluation"].nunique()

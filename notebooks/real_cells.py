@@ -34,6 +34,7 @@ from datamix.analysis.claims_of_shares import CLAIMS as OUR_CLAIMS
 from datamix.figures import composition
 from datamix.figures import reconstruction
 from datamix.figures import latent_spaces
+from datamix.figures.labels import label_claims
 from datamix.publishing.panels import save_panel
 from datamix.project.profile_files import read_profile
 from datamix.project.provenance import short_commit
@@ -123,12 +124,12 @@ save_panel(
 # ## The claims
 
 # %% tags=["hide-input"]
-claims = kept.table("claims")
+claims = label_claims(kept.table("claims"), mini)
 claims = claims.assign(
     text=[interval_in_words(r.value, r.low, r.high, spec=".3f") for r in claims.itertuples()],
     threshold=[f"{t:g}".replace("-", "−") if t == t else "–" for t in claims["threshold"]],
 )
-claims = claims[["finding", "about", "text", "threshold", "verdict", "why"]].fillna("")
+claims = claims[["finding", "about_label", "text", "threshold", "verdict", "why"]].fillna("")
 claims.columns = ["Finding", "Measured on", "Difference of median R²", "Threshold", "Verdict", "Note"]
 show_table(claims, index=False)
 

@@ -8,6 +8,7 @@ from small_grid import small_layout
 
 from datamix.analysis import second_round, share_tables
 from datamix.analysis.advice import advise
+from datamix.analysis.shapley import attribute
 from datamix.corpora import shares
 from datamix.project.errors import DatamixError
 from datamix.project.mixture_names import read_depth, read_shares
@@ -112,6 +113,21 @@ def test_half_of_the_gain_comes_at_half_of_the_dose_that_is_enough(world, profil
     assert found.loc["neurons", "half_dose"] == pytest.approx(10, abs=1)
     assert np.isnan(found.loc["blood", "half_dose"])  # it only loses
     assert found.loc["blood", "gain_high"] < 0
+
+
+def test_the_sets_in_doses_are_those_of_the_largest_value(world, profile):
+    _, plan, drawn = world
+    table = share_tables.worth_of_added(drawn, profile)
+    assert list(table["block"]) == ["other"] * len(table)
+    assert list(plan["dosed"]) == list(dict.fromkeys(table["block"]))
+    blood = attribute(drawn, shares.coalitions(profile), blocks=profile.blocks)
+    of = blood[(blood["quantity"] == "shapley") & (blood["block"] == "other")].set_index("evaluation")["value"]
+    groups = {name: e.group for name, e in profile.evaluations.items()}
+    for row in table.itertuples():
+        sets = [name for name, group in groups.items() if row.group in (group, "all")]
+        assert row.sets == len(sets)
+        assert row.value == pytest.approx(of[sets].mean())
+        assert row.low_all < row.value < row.high_all
 
 
 def test_a_gain_is_held_against_that_of_thinned_cells(world, profile):

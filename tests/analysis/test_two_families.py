@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,8 +13,9 @@ from datamix.analysis.two_families import (
     seen_types,
     side_by_side,
     summarise_measure,
+    under_published_control,
 )
-from datamix.corpora.mixtures import Mixture
+from datamix.corpora.mixtures import Mixture, controls_of
 
 MIXTURES = [
     Mixture("blood", "blood", None, "baseline", ("baseline",)),
@@ -72,6 +75,13 @@ def test_side_by_side_holds_the_additions(scores):
     assert table["mixture"].tolist() == ["blood+x"] * 2
     assert table["over_control"].iloc[0] == pytest.approx(0.1, abs=0.02)
     assert table["over_control"].iloc[1] == pytest.approx(1, abs=0.1)
+
+
+def test_gains_can_all_be_held_against_the_published_control():
+    small = Mixture("blood+blood_5", "blood", "blood", "control", ("baseline", "control_5"), control="blood+blood_5")
+    sized = [*MIXTURES[:3], replace(MIXTURES[3], control="blood+blood_5"), small]
+    assert controls_of(sized)["blood+x"] == "blood+blood_5"
+    assert set(controls_of(under_published_control(sized)).values()) == {"blood+blood"}
 
 
 def test_perplexities_are_held_against_chance_and_the_unigram_model(scores):

@@ -8,6 +8,7 @@ from datamix.publishing.share_words import (
     apart_in_words,
     chosen_in_words,
     fitted_in_words,
+    halves_in_words,
     law_in_words,
     left_aside,
     mixed_in_words,
@@ -138,23 +139,45 @@ def test_nothing_is_thinned_and_nothing_gained(mini):
     assert told.endswith("in 0 of 1 pairs. Against no dose at all, they fall below it beyond the interval in 0.")
 
 
-def test_why_sets_are_given_in_doses(run):
-    profile = run.profile.model_copy(update={"composition": Composition(cells=20, doses=(5,))})
-    assert "value on cells out of distribution and on cancer (Figure 7)" in chosen_in_words(profile, dosed=2)
-    one = chosen_in_words(profile, dosed=1)
-    assert one.startswith("It is the added set of the largest Shapley value, both on cells out of distribution and on")
-    assert one.endswith("so its curve may promise a little too much.")
-    healthy = {name: e for name, e in profile.evaluations.items() if e.group == "non-disease"}
-    assert "value over all evaluation sets (Figure 7)" in chosen_in_words(
-        profile.model_copy(update={"evaluations": healthy}), dosed=2
+def values(group, sets=1, **blocks):
+    """A value with its simultaneous interval, for each added set."""
+    keys = ("value", "low_all", "high_all")
+    return pd.DataFrame(
+        [
+            {"group": group, "sets": sets, "block": block} | dict(zip(keys, of, strict=True))
+            for block, of in blocks.items()
+        ]
     )
-    one = dict(list(profile.added.items())[:1])
-    alone = profile.model_copy(update={"added": one})
-    assert chosen_in_words(alone, dosed=1) == "No other set is mixed with the baseline's."
+
+
+def test_why_sets_are_given_in_doses(mini):
+    far = values("out of distribution", stimulated_blood=(0.0, -0.003, 0.002), gut=(-0.001, -0.004, 0.001))
+    cancer = values("cancer", 3, carcinoma_lines=(0.2, 0.1, 0.3), gut=(0.15, 0.05, 0.25), stimulated_blood=(0, 0, 0.05))
+    said = chosen_in_words(mini, pd.concat([far, cancer]).reset_index(drop=True), dosed=2)
+    assert (
+        "On cells out of distribution, Stimulated blood has the largest value of the added sets, 0.000 (−0.003 to "
+        "0.002): none is shown to be worth anything there."
+    ) in said
+    assert (
+        "On cancer (mean of 3 evaluation sets), Carcinoma lines has the largest value of the added sets, 0.200 (0.100 "
+        "to 0.300); its interval overlaps with 1 of 2 others."
+    ) in said
+    apart = chosen_in_words(mini, cancer.iloc[[0, 2]], dosed=1)
+    assert "0.200 (0.100 to 0.300), beyond the intervals." in apart
+    nan = float("nan")
+    alone = chosen_in_words(mini, values("all", gut=(0.1, nan, nan)), dosed=1)
+    assert "Over all evaluation sets, Gut has the largest value of the added sets, 0.100, of which no" in alone
+
+
+def test_sets_in_doses_that_were_not_chosen(run):
+    none = values("all")
+    profile = run.profile.model_copy(update={"composition": Composition(cells=20, doses=(5,))})
+    one = profile.model_copy(update={"added": dict(list(profile.added.items())[:1])})
+    assert chosen_in_words(one, none, dosed=1) == "No other set is mixed with the baseline's."
     named = Composition(cells=20, doses=(5,), dosed=("tf_atlas",))
     by_name = profile.model_copy(update={"composition": named})
-    assert chosen_in_words(by_name, dosed=1) == "The profile names this set."
-    assert chosen_in_words(by_name, dosed=2) == "The profile names these sets."
+    assert chosen_in_words(by_name, none, dosed=1) == "The profile names this set."
+    assert chosen_in_words(by_name, none, dosed=2) == "The profile names these sets."
 
 
 def test_what_the_law_had_seen_is_told():
@@ -163,3 +186,17 @@ def test_what_the_law_had_seen_is_told():
     assert fitted_in_words(1, 6).startswith("One of these recommends a mixture that had been trained before")
     assert fitted_in_words(2, 6).startswith("2 of these recommend a mixture")
     assert fitted_in_words(1, 1).startswith("All of it")
+
+
+def test_half_of_a_gain_is_said_with_the_doses_that_lose(mini):
+    pair = {"block": "carcinoma_lines", "evaluation": "thyroid_carcinoma"}
+    curve = [(0, 0.0, 0.0, 0.0), (30, -0.086, -0.162, -0.014), (145, 0.113, 0.042, 0.181)]
+    curves = pd.DataFrame(
+        [pair | dict(zip(("dose", "gain", "gain_low", "gain_high"), of, strict=True)) for of in curve]
+    )
+    halves = curves.iloc[[2]].assign(half_dose=89.2)
+    assert halves_in_words(curves, halves, mini) == (
+        "Carcinoma lines on Thyroid carcinoma, 0.113 (0.042 to 0.181): half of it comes with 89 cells; at 30 cells it "
+        "is a loss, −0.086 (−0.162 to −0.014)."
+    )
+    assert halves_in_words(curves, halves.assign(half_dose=float("nan")), mini) == "There is no gain to halve."

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datamix.publishing.words import counted, interval_in_words, of_sets, over_seeds, range_in_words
+from datamix.publishing.words import counted, interval_in_words, of_mixtures, of_sets, over_seeds, range_in_words
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,14 @@ def test_one_is_singular(number, expected):
 )
 def test_how_many_of_all(number, total, expected):
     assert of_sets(number, total) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "each", "expected"),
+    [(10, 3, "3 for each mixture"), (6, 1, "one for each of 6 of the 10 mixtures")],
+)
+def test_mixtures_left_out_are_said(number, each, expected):
+    assert of_mixtures(number, 10, each=each) == expected
 
 
 def test_one_seed_is_no_average():

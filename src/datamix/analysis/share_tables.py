@@ -10,8 +10,9 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from datamix.analysis import mixture_law
-from datamix.analysis.bootstrap import LEVEL, SEED, Medians, draw_medians, interval
+from datamix.analysis.bootstrap import LEVEL, SEED, Medians, draw_medians, interval, simultaneous
 from datamix.analysis.second_round import EVERY_SET, fit_laws, medians_of, shares_table
+from datamix.analysis.shapley import shapley_weights
 from datamix.corpora import shares as by_shares
 from datamix.project.files import replacing
 from datamix.project.layout import Layout
@@ -186,6 +187,35 @@ def thinned_doses(plan: Mapping[str, Any], profile: Profile, *, drawn: Medians) 
             rows.append(row)
     columns = [*_DOSES, "lost", "lost_low", "lost_high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def worth_of_added(drawn: Medians, profile: Profile) -> pd.DataFrame:
+    """Give the Shapley value of each added set by which `second_round.choose` decides which sets are given in doses.
+
+    Returns
+    -------
+    A row a (group, block): `group`, one of `out of distribution` and `cancer`, or `all` where the profile has neither;
+    `sets`, how many evaluation sets `value` is averaged over; `low_all`, `high_all`, simultaneous over all rows.
+    """
+    names = list(profile.evaluations)
+    of_group = {
+        group: [name for name in names if profile.evaluations[name].group == group]
+        for group in ("out of distribution", "cancer")
+    }
+    asked = {group: sets for group, sets in of_group.items() if sets} or {"all": names}
+    added = [block for block in profile.blocks if block != profile.composed_baseline]
+    weights = shapley_weights(list(profile.blocks)).loc[added].to_numpy().T
+    rows, draws = [], []
+    for group, sets in asked.items():
+        at = drawn.keys.get_indexer(pd.MultiIndex.from_product([sets, list(by_shares.coalitions(profile))]))
+        worth = drawn.measured[at].reshape(len(sets), -1).mean(axis=0) @ weights
+        draws.append(drawn.drawn[:, at].reshape(len(drawn.drawn), len(sets), -1).mean(axis=1) @ weights)
+        rows += [
+            {"group": group, "block": block, "sets": len(sets), "value": value}
+            for block, value in zip(added, worth, strict=True)
+        ]
+    low, high = simultaneous(np.concatenate(draws, axis=1))
+    return pd.DataFrame(rows).assign(low_all=low, high_all=high)
 
 
 def half_gain(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Geneformer's scores brought together, and the two model families side by side."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,11 @@ def summarise_measure(scores: pd.DataFrame, mixtures: list[Mixture], *, measure:
     per_seed = table.groupby(["evaluation", "mixture", "seed"], sort=False)[list(REFERENCES[measure])].median()
     references = per_seed.groupby(["evaluation", "mixture"], sort=False).mean().reset_index()
     return result.merge(references, on=["evaluation", "mixture"], how="left", validate="one_to_one")
+
+
+def under_published_control(mixtures: Sequence[Mixture]) -> list[Mixture]:
+    """Return the mixtures, the gain of each held against the published control, whatever the size of the added set."""
+    return [replace(mixture, control=None) for mixture in mixtures]
 
 
 def masked_measures(scores: pd.DataFrame) -> pd.DataFrame:

@@ -1,9 +1,11 @@
 """What readers see of the names of mixtures and evaluation sets."""
 
+import re
+
 import pandas as pd
 
 from datamix.figures.style import look_up
-from datamix.project.mixture_names import read_name
+from datamix.project.mixture_names import MixtureName, read_name
 from datamix.project.profile import Profile
 
 GROUPS = {
@@ -66,3 +68,19 @@ def evaluation_label(evaluation: str, *, profile: Profile) -> str:
         If the profile has no such evaluation set.
     """
     return look_up(evaluation, {name: part.label for name, part in profile.evaluations.items()}, profile)
+
+
+def with_labels(text: str, profile: Profile) -> str:
+    """Put labels for the names of mixtures, sets and evaluation sets in a text; a name that is none of them stays."""
+    labels = {name: part.label for name, part in (profile.added | profile.baselines | profile.evaluations).items()}
+    for first in profile.baselines:
+        mixtures = (str(MixtureName(first, added)) for added in (first, *profile.added))
+        labels |= {mixture: mixture_label(mixture, profile=profile) for mixture in mixtures}
+    names = "|".join(re.escape(name) for name in sorted(labels, key=len, reverse=True))
+    return re.sub(rf"(?<![\w+-])({names})(?![\w+-])", lambda found: labels[found[0]], text)
+
+
+def label_claims(claims: pd.DataFrame, profile: Profile) -> pd.DataFrame:
+    """Add `about_label`, what each claim is measured on: `about` with labels; cell types are no names of ours."""
+    pairs = zip(claims["claim"], claims["about"].fillna(""), strict=True)
+    return claims.assign(about_label=[a if claim == "left_out" else with_labels(a, profile) for claim, a in pairs])

@@ -9,7 +9,7 @@ from datamix.analysis.shared_donors import shared_donors
 from datamix.figures.composition import block_label
 from datamix.figures.labels import evaluation_label
 from datamix.project.profile import Profile
-from datamix.publishing.words import interval_in_words, of_sets
+from datamix.publishing.words import counted, interval_in_words, of_sets
 
 _SPEC = ".3f"
 _ASKED = {"out of distribution": "on cells out of distribution", "cancer": "on cancer"}
@@ -254,23 +254,69 @@ def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def chosen_in_words(profile: Profile, *, dosed: int) -> str:
-    """Say why so many sets are given in doses: named, the only one, or worth most where the second round looks."""
-    one = dosed == 1
+def chosen_in_words(profile: Profile, worth: pd.DataFrame, *, dosed: int) -> str:
+    """Say why so many sets are given in doses: named, the only one, or worth most where the second round looks.
+
+    Parameters
+    ----------
+    profile
+        The profile.
+    worth
+        A row a (group, block), as `datamix.analysis.share_tables.worth_of_added` gives them.
+    dosed
+        How many sets are given in doses.
+    """
     if profile.composition is not None and profile.composition.dosed is not None:
-        return f"The profile names {'this set' if one else 'these sets'}."
+        return f"The profile names {'this set' if dosed == 1 else 'these sets'}."
     if len(profile.blocks) <= 2:  # one is the baseline's
         return "No other set is mixed with the baseline's."
-    groups = {evaluation.group for evaluation in profile.evaluations.values()}
-    asked = [words for group, words in _ASKED.items() if group in groups]
-    where = " and ".join(asked) or "over all evaluation sets"
-    if one:
-        where = f"both {where}" if len(asked) > 1 else where
-        return (
-            f"It is the added set of the largest Shapley value, {where} (Figure 7); it was chosen on the same "
-            "evaluation sets, so its curve may promise a little too much."
+    said = []
+    for group, part in worth.groupby("group", sort=False):
+        ordered = part.sort_values("value", ascending=False)
+        best, others = ordered.iloc[0], ordered.iloc[1:]
+        overlapping = _overlapping(best, others)
+        where = _ASKED.get(str(group), "over all evaluation sets")
+        mean = f" (mean of {best['sets']} evaluation sets)" if best["sets"] > 1 else ""
+        number = interval_in_words(best["value"], best["low_all"], best["high_all"], spec=_SPEC)
+        if best["low_all"] != best["low_all"]:
+            told = ", of which no interval is known"
+        elif not (part["low_all"] > 0).any():
+            told = ": none is shown to be worth anything there"
+        elif not overlapping:
+            told = ", beyond the intervals"
+        else:
+            told = f"; its interval overlaps with {overlapping} of {len(others)} others"
+        said.append(
+            f"{where[0].upper()}{where[1:]}{mean}, {block_label(best['block'], profile)} has the largest value of the "
+            f"added sets, {number}{told}."
         )
     return (
-        f"They are the added sets of the largest Shapley value {where} (Figure 7); they were chosen on the same "
-        "evaluation sets, so their curves may promise a little too much."
+        "The choice goes by Shapley values ([Figure 7](fig7)), on the same evaluation sets, so that the curves may "
+        f"promise a little too much. {' '.join(said)}"
     )
+
+
+def halves_in_words(curves: pd.DataFrame, halves: pd.DataFrame, profile: Profile) -> str:
+    """Say which dose brings half of each gain, and which smaller doses are a loss beyond their interval.
+
+    Parameters
+    ----------
+    curves
+        A row a (block, evaluation, dose), as `datamix.analysis.share_tables.dose_response` gives them.
+    halves
+        Of the same, as `datamix.analysis.share_tables.half_gain` gives them.
+    profile
+        The profile.
+    """
+    said = []
+    for row in halves.dropna(subset=["half_dose"]).to_dict("records"):
+        of_pair = curves[(curves["block"] == row["block"]) & (curves["evaluation"] == row["evaluation"])]
+        losses = [
+            f"; at {counted(int(dose['dose']), 'cell')} it is a loss, {_number(dose, 'gain')}"
+            for dose in of_pair[of_pair["gain_high"] < 0].sort_values("dose").to_dict("records")
+        ]
+        said.append(
+            f"{_pair(row, profile)}, {_number(row, 'gain')}: half of it comes with {row['half_dose']:,.0f} cells"
+            f"{''.join(losses)}."
+        )
+    return " ".join(said) or "There is no gain to halve."

@@ -20,6 +20,13 @@ def over_seeds(number: int) -> str:
     return "of one seed" if number == 1 else "averaged over seeds"
 
 
+def of_mixtures(number: int, total: int, *, each: int) -> str:
+    """Say of which mixtures there are trainings: `3 for each mixture`, `one for each of 6 of the 17 mixtures`."""
+    many = "one" if each == 1 else f"{each:,}"
+    which = "mixture" if number == total else f"of {number:,} of the {total:,} mixtures"
+    return f"{many} for each {which}"
+
+
 def range_in_words(low: float, high: float, *, spec: str) -> str:
     """Say from where to where: `0.12 to 0.34`, and where both ends read alike, one of them."""
     ends = dict.fromkeys(format(end, spec).replace("-", "−") for end in (low, high))

@@ -291,7 +291,7 @@ def chosen_in_words(profile: Profile, worth: pd.DataFrame, *, dosed: int) -> str
             f"added sets, {number}{told}."
         )
     return (
-        "The choice goes by Shapley values ([Figure 7](fig7)), on the same evaluation sets, so that the curves may "
+        "The choice goes by Shapley values (Figure 7), on the same evaluation sets, so that the curves may "
         f"promise a little too much. {' '.join(said)}"
     )
 

@@ -296,7 +296,7 @@ names = [m.name for m in mixtures]
 adds = [m.cells - every[0].cells for m in every if m.is_addition and m.name in names]
 published_adds = next(m.cells for m in every if m.is_control) - every[0].cells
 sizes = (
-    f", and that one adds {published_adds:,} cells, where the sets trained with here add {range_in_words(min(adds), max(adds), spec=',')}; [Figure 2](fig2) holds each against a control of its own size"
+    f", and that one adds {published_adds:,} cells, where the sets trained with here add {range_in_words(min(adds), max(adds), spec=',')}; Figure 2 holds each against a control of its own size"
     if set(adds) != {published_adds}
     else ""
 )

@@ -148,7 +148,7 @@ rule corpus:
         "{PYTHON:q} -m datamix prepare {wildcards.dataset} --profile {NAME}"
 
 
-def turn(wildcards):
+def training_order(wildcards):
     """Have baselines trained one after another, seed by seed: the later find the models of the added sets alone."""
     order = [(baseline, seed) for baseline in profile.baselines for seed in profile.seeds]
     return len(order) - order.index((wildcards.baseline, int(wildcards.seed)))
@@ -193,7 +193,7 @@ rule train:
         code=lambda w: steps.code("train"),
         settings=lambda w: steps.settings("train", profile),
         sources=lambda w: steps.sources(profile, manifest),
-    priority: turn
+    priority: training_order
     resources:
         **needed("train"),
     shell:

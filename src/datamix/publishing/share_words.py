@@ -216,44 +216,6 @@ def thinned_in_words(thinned: pd.DataFrame, halves: pd.DataFrame, profile: Profi
     return " ".join(said)
 
 
-def _ranked(shapley: pd.DataFrame) -> dict[str, tuple[pd.Series, pd.DataFrame]]:
-    """Give, for each evaluation set, the block of the highest value, and the others."""
-    ordered = {
-        str(name): part.sort_values("value", ascending=False)
-        for name, part in shapley.groupby("evaluation", sort=False)
-    }
-    return {name: (part.iloc[0], part.iloc[1:]) for name, part in ordered.items()}
-
-
-def _overlapping(best: pd.Series, others: pd.DataFrame) -> int:
-    """Count the others that do not lie below, beyond the intervals; where none are known, all."""
-    return int((~(others["high_all"] < best["low_all"])).sum())
-
-
-def _named(blocks: Collection[str], profile: Profile) -> str:
-    own = profile.composed_baseline
-    return _listed([block_label(b, profile) + (" (the baseline's own)" if b == own else "") for b in blocks])
-
-
-def _pair(row: Mapping[Any, Any], profile: Profile) -> str:
-    where = evaluation_label(row["evaluation"], profile=profile)
-    return f"{block_label(row['block'], profile)} on {where}"
-
-
-def _number(row: Mapping[Any, Any], of: str) -> str:
-    return interval_in_words(row[of], row[f"{of}_low"], row[f"{of}_high"], spec=_SPEC)
-
-
-def _by(pairs: pd.DataFrame, of: str, profile: Profile) -> str:
-    """List pairs with their numbers, after a colon."""
-    said = [f"{_pair(row, profile)}, {_number(row, of)}" for row in pairs.to_dict("records")]
-    return f": {'; '.join(said)}" if said else ""
-
-
-def _listed(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
 def chosen_in_words(profile: Profile, worth: pd.DataFrame, *, dosed: int) -> str:
     """Say why so many sets are given in doses: named, the only one, or worth most where the second round looks.
 
@@ -320,3 +282,41 @@ def halves_in_words(curves: pd.DataFrame, halves: pd.DataFrame, profile: Profile
             f"{''.join(losses)}."
         )
     return " ".join(said) or "There is no gain to halve."
+
+
+def _ranked(shapley: pd.DataFrame) -> dict[str, tuple[pd.Series, pd.DataFrame]]:
+    """Give, for each evaluation set, the block of the highest value, and the others."""
+    ordered = {
+        str(name): part.sort_values("value", ascending=False)
+        for name, part in shapley.groupby("evaluation", sort=False)
+    }
+    return {name: (part.iloc[0], part.iloc[1:]) for name, part in ordered.items()}
+
+
+def _overlapping(best: pd.Series, others: pd.DataFrame) -> int:
+    """Count the others that do not lie below, beyond the intervals; where none are known, all."""
+    return int((~(others["high_all"] < best["low_all"])).sum())
+
+
+def _named(blocks: Collection[str], profile: Profile) -> str:
+    own = profile.composed_baseline
+    return _listed([block_label(b, profile) + (" (the baseline's own)" if b == own else "") for b in blocks])
+
+
+def _pair(row: Mapping[Any, Any], profile: Profile) -> str:
+    where = evaluation_label(row["evaluation"], profile=profile)
+    return f"{block_label(row['block'], profile)} on {where}"
+
+
+def _number(row: Mapping[Any, Any], of: str) -> str:
+    return interval_in_words(row[of], row[f"{of}_low"], row[f"{of}_high"], spec=_SPEC)
+
+
+def _by(pairs: pd.DataFrame, of: str, profile: Profile) -> str:
+    """List pairs with their numbers, after a colon."""
+    said = [f"{_pair(row, profile)}, {_number(row, of)}" for row in pairs.to_dict("records")]
+    return f": {'; '.join(said)}" if said else ""
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

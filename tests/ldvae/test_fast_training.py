@@ -3,15 +3,15 @@
 import copy
 
 import anndata as ad
+import draws_of_torch
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import scvi
 import torch
 from scvi.model import LinearSCVI
-from torch.distributions import NegativeBinomial
 
-from datamix.ldvae import fast_kernels, fast_training, stacked_training
+from datamix.ldvae import fast_training
 from datamix.ldvae.fast_training import FastTrainer
 from datamix.project.errors import DatamixError
 from datamix.project.profile import Training
@@ -43,6 +43,13 @@ def tensors(counts: sp.csr_matrix, rows: np.ndarray) -> dict[str, torch.Tensor]:
     return {"X": torch.from_numpy(counts[rows].toarray()), "batch": index, "labels": index}
 
 
+def fast_trainer(module: torch.nn.Module, counts: sp.csr_matrix) -> FastTrainer:
+    trainer = FastTrainer(module, counts, lr=LR)
+    trainer.draws = draws_of_torch.DrawsOfTorch()
+    trainer.kl_weight = KL_WEIGHT
+    return trainer
+
+
 def stock_adam(module: torch.nn.Module) -> torch.optim.Adam:
     return torch.optim.Adam(module.parameters(), lr=LR, eps=0.01, weight_decay=1e-6)
 
@@ -62,8 +69,7 @@ def test_gradients_are_those_of_scvi_tools(counts):
     torch.manual_seed(5)
     expected = stock(tensors(counts, rows), loss_kwargs={"kl_weight": KL_WEIGHT})[2]
     expected.loss.backward()
-    trainer = FastTrainer(ours, counts, lr=LR)
-    trainer.kl_weight = KL_WEIGHT
+    trainer = fast_trainer(ours, counts)
     torch.manual_seed(5)
     losses = trainer.step(rows)
 
@@ -71,17 +77,18 @@ def test_gradients_are_those_of_scvi_tools(counts):
     assert losses.loss / 100 == pytest.approx(expected.loss.item(), rel=1e-6)
     assert losses.reconstruction_loss == pytest.approx(expected.reconstruction_loss_sum.item(), rel=1e-6)
     assert losses.kl_local == pytest.approx(expected.kl_local_sum.item(), rel=1e-5)
+    found = {name: p.grad for name, p in ours.named_parameters() if p.grad is not None}
     # After one step Adam's first moment is a tenth of the gradient (and weight decay).
-    moments = {name: trainer.adam.state[p]["exp_avg"] for name, p in ours.named_parameters() if p in trainer.adam.state}
-    moments |= dict(zip(FIRST.values(), torch.from_numpy(trainer.first_moments[0]).T.chunk(2), strict=True))
+    moments = torch.from_numpy(trainer.first_moments[0]).T.chunk(2)
+    found |= {name: m / 0.1 - 1e-6 * before[name] for name, m in zip(FIRST.values(), moments, strict=True)}
     gradients = {name: p.grad for name, p in stock.named_parameters() if p.grad is not None}
-    assert moments.keys() == gradients.keys()
+    assert found.keys() == gradients.keys()
     largest = max(gradient.norm().item() for gradient in gradients.values())
     for name, gradient in gradients.items():
-        error = (moments[name] / 0.1 - 1e-6 * before[name] - gradient).norm().item()
+        error = (found[name] - gradient).norm().item()
         if name in NO_GRADIENT:
             assert gradient.norm().item() < 1e-6 * largest, name
-            assert error < 1e-6 * largest, name
+            assert not found[name].any(), name
         else:
             assert error < 1e-4 * gradient.norm().item() + 1e-6 * largest, name
 
@@ -90,8 +97,7 @@ def test_steps_are_those_of_scvi_tools(counts):
     stock = new_model(counts).module.train()
     ours = copy.deepcopy(stock)
     adam = stock_adam(stock)
-    trainer = FastTrainer(ours, counts, lr=LR)
-    trainer.kl_weight = KL_WEIGHT
+    trainer = fast_trainer(ours, counts)
     batches = [np.arange(0, 64), np.arange(64, 128), np.arange(128, 150)]
     torch.manual_seed(5)  # dropout and posterior samples are drawn in the same order
     for rows in batches:
@@ -178,76 +184,3 @@ def test_divergence_is_reported(counts):
     torch.nn.init.constant_(model.module.px_r, float("nan"))
     with pytest.raises(DatamixError, match=r"diverged: the loss is nan.*\n.*training\.lr"):
         fast_training.fit(model, settings=Training(max_epochs=1))
-
-
-def test_gather_lists_the_batch_gene_by_gene(counts):
-    rows = np.array([9, 3, 140])
-    starts, cells, values = fast_kernels.gather(counts.indptr, counts.indices, counts.data, rows, N_GENES)
-    found = sp.csc_matrix((values, cells, starts), shape=(3, N_GENES))
-    np.testing.assert_array_equal(found.toarray(), counts[rows].toarray())
-
-
-def test_likelihood_and_its_gradient_in_double_precision():
-    generator = np.random.default_rng(2)
-    dense = generator.negative_binomial(0.3, 0.05, size=(30, 40)).astype(np.float32)
-    dense[0, :6] = 15, 16, 17, 18, 400, 90_000
-    batch = sp.csc_matrix(dense)
-    logits = torch.from_numpy(generator.normal(size=(40, 30))).requires_grad_()
-    log_library = torch.from_numpy(generator.normal(6, 1, size=30)).requires_grad_()
-    log_theta = torch.from_numpy(generator.normal(0, 2, size=40)).requires_grad_()
-    rho, library, theta = logits.softmax(0), log_library.exp(), log_theta.exp()
-
-    mean = library * rho
-    # torch's own distribution; scvi-tools adds 1e-8 within logarithms, which is not seen here.
-    reference = NegativeBinomial(theta[:, None], logits=mean.log() - log_theta[:, None])
-    expected = reference.log_prob(torch.from_numpy(dense.T)).sum()
-    expected.backward()
-    single = [v.detach().float().numpy() for v in (rho, library, theta)]
-    total, by_logit, by_library, by_theta = fast_kernels.negative_binomial(
-        batch.indptr, batch.indices, batch.data, *single
-    )
-
-    assert total == pytest.approx(expected.item(), rel=1e-6)
-    for found, leaf in ((by_logit, logits), (by_library, log_library), (by_theta, log_theta)):
-        np.testing.assert_allclose(found, leaf.grad.numpy(), rtol=1e-4, atol=1e-6 * leaf.grad.abs().max().item())
-
-
-def test_extreme_dispersions_have_a_finite_likelihood():
-    generator = np.random.default_rng(4)
-    dense = generator.negative_binomial(0.3, 0.05, size=(30, 40)).astype(np.float32)
-    batch = sp.csc_matrix(dense)
-    rho = np.full((40, 30), 1 / 40, dtype=np.float32)
-    library = np.full(30, 1e4, dtype=np.float32)
-    for theta in (1e-12, 1e12):
-        found = fast_kernels.negative_binomial(
-            batch.indptr, batch.indices, batch.data, rho, library, np.full(40, theta, dtype=np.float32)
-        )
-        assert all(np.isfinite(of).all() for of in found)
-
-
-@pytest.mark.parametrize("level", [60, 300])
-def test_library_sizes_beyond_single_precision_keep_their_gradient(level):
-    generator = np.random.default_rng(3)
-    dense = generator.negative_binomial(0.3, 0.05, size=(5, 40)).astype(np.float32)
-    log_library = torch.full((5,), float(level), dtype=torch.float64).requires_grad_()
-    logits, log_theta = torch.from_numpy(generator.normal(size=(40, 5))), torch.from_numpy(generator.normal(size=40))
-    of_mean = log_library + logits.log_softmax(0) - log_theta[:, None]
-    NegativeBinomial(log_theta.exp()[:, None], logits=of_mean).log_prob(torch.from_numpy(dense.T)).sum().backward()
-
-    single = [log_library.detach().float(), log_theta.float()]
-    batch = sp.csc_matrix(dense)
-    weight, z = logits.float(), torch.eye(5)  # their product is the logits
-    fast = [v.clone().requires_grad_() for v in single]
-    loss = fast_training._NegativeBinomial.apply(
-        z, weight, torch.zeros(40), *fast, (batch.indptr, batch.indices, batch.data)
-    )
-    loss.backward()
-    stacked = [v[None].clone().requires_grad_() for v in single]
-    index = torch.from_numpy(np.flatnonzero(dense))
-    counts = torch.from_numpy(dense.reshape(-1))[index]
-    together = stacked_training._NegativeBinomial.apply(weight.T[None].contiguous(), *stacked, index, counts)
-    together.sum().backward()
-
-    for value, found in ((loss, fast[0].grad), (together, stacked[0].grad[0])):
-        assert torch.isfinite(value).all()
-        np.testing.assert_allclose(-found.numpy(), log_library.grad.numpy(), rtol=1e-4)

@@ -1,6 +1,7 @@
 """Stacked training does for each model what fast training does for one: on the CPU, and on a GPU where there is one."""
 
 import anndata as ad
+import draws_of_torch
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -43,6 +44,7 @@ def test_a_stack_of_two_takes_the_steps_of_each_alone():
     trainer.finish()
     for i, model in enumerate(singles):
         alone = FastTrainer(model.module, model.adata.X, lr=LR)
+        alone.draws = draws_of_torch.DrawsOfTorch()
         alone.kl_weight = 0.3
         torch.manual_seed(9)  # the posterior samples of every model in the stack
         for rows, found in zip(batches, sums, strict=True):

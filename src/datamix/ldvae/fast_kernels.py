@@ -1,4 +1,4 @@
-"""The inner loops of fast training, compiled for the CPU by numba: sparse minibatches, first layer, likelihood.
+"""The inner loops of fast training, compiled for the CPU by numba: sparse minibatches, layers, Adam.
 
 A minibatch is held gene by gene: the non-zeros of gene g are `starts[g]` to `starts[g + 1]` of `cells` (position in the
 batch) and `counts`. Each gene's weights and logits are then read once a step, whatever the number of its non-zeros.
@@ -14,26 +14,11 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
 
-EPS = 1e-8
-"""The constant that scvi-tools adds within logarithms of the negative binomial."""
-
-LARGEST_LOG_LIBRARY = 70.0
-"""Log library sizes are held here in the likelihood: e⁷⁰ molecules, beyond which products leave single precision.
-
-In the first steps the posterior of the library size can be so wide that a sample lies in the hundreds. scvi-tools then
-has infinities, and training ends in NaN. The gradient has long reached its limit, −θ a gene, so that it stays exact.
-"""
-
-_EXACT = 16
-"""Counts up to here have an exact likelihood; beyond, it is Stirling's series, with an error below 1e-10."""
-
-_RECIPROCALS = 1 / np.arange(1.0, _EXACT + 1)
-
 # Sums may be reordered to use vector registers; NaN and infinity keep their meaning.
-_kernel = numba.njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+kernel = numba.njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
 
 
-@_kernel
+@kernel
 def gather(
     indptr: npt.NDArray[np.integer],
     indices: npt.NDArray[np.integer],
@@ -74,7 +59,7 @@ def gather(
     return starts, cells, counts
 
 
-@_kernel
+@kernel
 def first_layer(starts: Integers, cells: Integers, logged: Array, weight: Array, n_cells: int) -> Array:
     """Multiply log1p counts with the first layer's weights.
 
@@ -101,7 +86,7 @@ def first_layer(starts: Integers, cells: Integers, logged: Array, weight: Array,
     return hidden
 
 
-@_kernel
+@kernel
 def update_first_layer(
     starts: Integers,
     cells: Integers,
@@ -110,11 +95,10 @@ def update_first_layer(
     weight: Array,
     first_moment: Array,
     second_moment: Array,
-    step: int,
-    lr: float,
+    rate: float,
     beta1: float,
     beta2: float,
-    eps: float,
+    floor: float,
     weight_decay: float,
 ) -> None:
     """Compute the gradient of the first layer's weights and take Adam's step, row by row, in place.
@@ -127,21 +111,13 @@ def update_first_layer(
         Gradient of the loss by the layer's output, shape `(n_cells, n_hidden)`.
     weight, first_moment, second_moment
         Shape `(n_genes, n_hidden)`; overwritten.
-    step
-        Adam's count, 1 at first.
-    lr, beta1, beta2, eps, weight_decay
-        Adam's settings, as in torch (weight decay is added to the gradient).
+    rate, beta1, beta2, floor, weight_decay
+        As for `adam`.
     """
     n_hidden = weight.shape[1]
     gradient = np.empty(n_hidden, dtype=np.float32)
-    rate = np.float32(lr / (1 - beta1**step))
-    correction = np.float32(1 / math.sqrt(1 - beta2**step))
-    keep1, take1 = np.float32(beta1), np.float32(1 - beta1)
-    keep2, take2 = np.float32(beta2), np.float32(1 - beta2)
-    floor, decay = np.float32(eps), np.float32(weight_decay)
     for gene in range(weight.shape[0]):
-        for h in range(n_hidden):
-            gradient[h] = decay * weight[gene, h]
+        gradient[:] = 0
         # Four at a time, so that the gradient is read and written once for them.
         whole = starts[gene] + (starts[gene + 1] - starts[gene]) // 4 * 4
         for j in range(starts[gene], whole, 4):
@@ -154,144 +130,145 @@ def update_first_layer(
             value, cell = logged[j], cells[j]
             for h in range(n_hidden):
                 gradient[h] += value * upstream[cell, h]
-        for h in range(n_hidden):
-            first = keep1 * first_moment[gene, h] + take1 * gradient[h]
-            second = keep2 * second_moment[gene, h] + take2 * gradient[h] * gradient[h]
-            first_moment[gene, h] = first
-            second_moment[gene, h] = second
-            weight[gene, h] -= rate * first / (np.sqrt(second) * correction + floor)
+        adam(weight[gene], gradient, first_moment[gene], second_moment[gene], rate, beta1, beta2, floor, weight_decay)
 
 
-@_kernel
-def negative_binomial(
-    starts: Integers, cells: Integers, counts: Array, rho: Array, library: Array, theta: Array
-) -> tuple[float, Array, Array, Array]:
-    """Evaluate the negative binomial log-likelihood of a minibatch and its gradient.
+def adam_pace(step: int, *, lr: float, beta1: float, beta2: float, eps: float) -> tuple[float, float]:
+    """Return Adam's learning rate and ε, corrected for moments that began at 0, as of a step (1 at first)."""
+    root = math.sqrt(1 - beta2**step)
+    return lr * root / (1 - beta1**step), eps * root
 
-    For a zero the likelihood is θ (log θ − log(θ + μ)). A non-zero x has besides Γ(x + θ) / (Γ(θ) x!) · ratio^x, where
-    ratio is μ / (θ + μ). As x is an integer, the quotient of gammas is a product over θ, θ + 1, …, θ + x − 1, and the
-    difference of digammas, its slope, a sum: both are tabulated once a gene.
+
+@kernel
+def adam(
+    values: Array,
+    gradient: Array,
+    first_moment: Array,
+    second_moment: Array,
+    rate: float,
+    beta1: float,
+    beta2: float,
+    floor: float,
+    weight_decay: float,
+) -> None:
+    """Take Adam's step, in place.
 
     Parameters
     ----------
-    starts, cells, counts
-        The minibatch.
-    rho
-        Expected shares, shape `(n_genes, n_cells)`: a softmax over genes.
-    library
-        Library sizes, shape `(n_cells,)`; μ = library · ρ.
-    theta
-        Inverse dispersions, shape `(n_genes,)`.
+    values, gradient, first_moment, second_moment
+        One-dimensional, of one length; all but the gradient are overwritten.
+    rate, floor
+        Adam's learning rate and ε, each corrected for the number of steps (`adam_pace`).
+    beta1, beta2, weight_decay
+        Adam's settings, as in torch: weight decay is added to the gradient.
+    """
+    keep1, take1 = np.float32(beta1), np.float32(1 - beta1)
+    keep2, take2 = np.float32(beta2), np.float32(1 - beta2)
+    pace, least, decay = np.float32(rate), np.float32(floor), np.float32(weight_decay)
+    for i in range(len(values)):
+        slope = gradient[i] + decay * values[i]
+        first = keep1 * first_moment[i] + take1 * slope
+        second = keep2 * second_moment[i] + take2 * slope * slope
+        first_moment[i] = first
+        second_moment[i] = second
+        values[i] -= pace * first / (np.sqrt(second) + least)
+
+
+@kernel
+def normalise(
+    values: Array,
+    weight: Array,
+    bias: Array,
+    chances: Array,
+    dropout: float,
+    running_mean: Array,
+    running_variance: Array,
+    momentum: float,
+    eps: float,
+) -> tuple[Array, Array]:
+    """Apply BatchNorm, ReLU and dropout to a minibatch in training.
+
+    Parameters
+    ----------
+    values
+        Shape `(n_cells, n_hidden)`; overwritten by what the BatchNorm has before its weight and bias.
+    weight, bias
+        Of the BatchNorm, shape `(n_hidden,)`.
+    chances
+        Uniform draws in [0, 1), shape `(n_cells, n_hidden)`: below `dropout`, a value becomes 0.
+    dropout
+        Probability, 0 to below 1.
+    running_mean, running_variance, momentum, eps
+        Of the BatchNorm; the running moments are moved on, the variance unbiased, as torch does.
 
     Returns
     -------
-    The log-likelihood summed over the batch, and its gradients by the logits of ρ `(n_genes, n_cells)`, by log library
-    size `(n_cells,)` and by log θ `(n_genes,)`.
+    What comes out `(n_cells, n_hidden)`, and 1 / standard deviation `(n_hidden,)`.
     """
-    n_genes, n_cells = rho.shape
-    by_logit = np.empty((n_genes, n_cells), dtype=np.float32)
-    by_library = np.zeros(n_cells, dtype=np.float32)
-    by_theta = np.empty(n_genes, dtype=np.float32)
-    means, inverse = np.empty(n_cells, dtype=np.float32), np.empty(n_cells, dtype=np.float32)
-    quotients, digammas = np.ones(_EXACT + 1), np.zeros(_EXACT + 1)
-    eps32 = np.float32(EPS)
-    total = 0.0
-    for gene in range(n_genes):
-        shape = theta[gene]
-        wide = np.float64(shape)
-        scale = 1 / (wide + EPS)
-        shares = np.float32(0)
-        for cell in range(n_cells):
-            means[cell] = library[cell] * rho[gene, cell]
-            inverse[cell] = np.float32(1) / (shape + means[cell] + eps32)
-            shares += means[cell] * inverse[cell]
-            by_logit[gene, cell] = -shape * means[cell] * inverse[cell]
-        logs = _sum_log1p(means, scale)
-        value = -shape * logs
-        slope = shape * scale * shares - logs
-        # A large θ is taken out of the quotients and given to the ratio, so that neither is huge or tiny.
-        large = max(wide, 1.0)
-        share = 1 / large
-        for i in range(_EXACT):
-            quotients[i + 1] = quotients[i] * ((wide + i) * share * _RECIPROCALS[i])
-            digammas[i + 1] = digammas[i] + 1.0 / (wide + i)
-        known = _stirling(wide + _EXACT) - _stirling(_EXACT + 1.0)
-        slope_known = _stirling_slope(wide + _EXACT)
-        # One logarithm for many non-zeros: taken when their product nears what a double can hold.
-        product = 1.0
-        for j in range(starts[gene], starts[gene + 1]):
-            cell, x = cells[j], counts[j]
-            mean = means[cell]
-            ratio = (mean + EPS) * inverse[cell]
-            near = min(int(x), _EXACT)
-            product *= quotients[near] * _power(large * ratio, near)
-            if not 1e-100 < product < 1e100:
-                value += math.log(product)
-                product = 1.0
-            slope += digammas[near] - x * inverse[cell]
-            if x > _EXACT:
-                value += _stirling(wide + x) - _stirling(x + 1.0) - known + (x - _EXACT) * math.log(ratio)
-                slope += _stirling_slope(wide + x) - slope_known
-            by_logit[gene, cell] += x * mean * (np.float32(1) / (mean + eps32) - inverse[cell])
-        value += math.log(product)
-        total += value
-        by_theta[gene] = shape * slope
-        for cell in range(n_cells):
-            by_library[cell] += by_logit[gene, cell]
-    # The softmax: what every logit gains, the others of its cell lose in proportion to their share.
-    for gene in range(n_genes):
-        for cell in range(n_cells):
-            by_logit[gene, cell] -= rho[gene, cell] * by_library[cell]
-    return total, by_logit, by_library, by_theta
+    n_cells, n_hidden = values.shape
+    mean, inverse = np.zeros(n_hidden, dtype=np.float32), np.zeros(n_hidden, dtype=np.float32)
+    part, floor, pace = np.float32(1 / n_cells), np.float32(eps), np.float32(momentum)
+    unbiased = np.float32(n_cells / (n_cells - 1))
+    chance, up = np.float32(dropout), np.float32(1 / (1 - dropout))
+    for cell in range(n_cells):
+        for h in range(n_hidden):
+            mean[h] += values[cell, h]
+    for h in range(n_hidden):
+        mean[h] *= part
+    for cell in range(n_cells):
+        for h in range(n_hidden):
+            centred = values[cell, h] - mean[h]
+            values[cell, h] = centred
+            inverse[h] += centred * centred
+    for h in range(n_hidden):
+        variance = inverse[h] * part
+        running_mean[h] += pace * (mean[h] - running_mean[h])
+        running_variance[h] += pace * (variance * unbiased - running_variance[h])
+        inverse[h] = np.float32(1) / np.sqrt(variance + floor)
+    out = np.empty((n_cells, n_hidden), dtype=np.float32)
+    for cell in range(n_cells):
+        for h in range(n_hidden):
+            normed = values[cell, h] * inverse[h]
+            values[cell, h] = normed
+            kept = up if chances[cell, h] >= chance else np.float32(0)
+            # Not max(): NaN has to stay NaN, so that a training that diverges is seen.
+            straight = weight[h] * normed + bias[h]
+            out[cell, h] = np.float32(0) if straight < 0 else straight * kept
+    return out, inverse
 
 
-@_kernel
-def _sum_log1p(values: Array, scale: float) -> float:
-    """Return Σ log(1 + scale · value).
+@kernel
+def normalise_backward(
+    upstream: Array, out: Array, normed: Array, inverse: Array, weight: Array, dropout: float
+) -> tuple[Array, Array, Array]:
+    """Compute the gradients of `normalise`.
 
-    Logarithms cost more than all else here, so products of 128 factors, eight in each of sixteen lanes, share one where
-    double precision holds them.
+    Parameters
+    ----------
+    upstream
+        Gradient of the loss by what came out, `(n_cells, n_hidden)`.
+    out, normed, inverse
+        What `normalise` returned, and left in `values`.
+    weight, dropout
+        As given to it.
+
+    Returns
+    -------
+    Gradients by the values `(n_cells, n_hidden)`, by the weight and by the bias `(n_hidden,)`.
     """
-    total = 0.0
-    lanes = np.empty(16)
-    for start in range(0, len(values), 128):
-        stop = min(start + 128, len(values))
-        whole = stop - (stop - start) % 16
-        lanes[:] = 1.0
-        for block in range(start, whole, 16):
-            for lane in range(16):
-                lanes[lane] *= 1 + scale * np.float64(values[block + lane])
-        for i in range(whole, stop):
-            lanes[0] *= 1 + scale * np.float64(values[i])
-        product = 1.0
-        for lane in range(16):
-            product *= lanes[lane]
-        if product < 1e300:
-            total += math.log(product)
-        else:
-            for lane in range(16):
-                total += math.log(lanes[lane])
-    return total
-
-
-@_kernel
-def _power(base: float, exponent: int) -> float:
-    """Return base^exponent, for exponents of 0 to 16, without a branch that a processor could mispredict."""
-    square = base * base
-    fourth = square * square
-    eighth = fourth * fourth
-    low = (base if exponent & 1 else 1.0) * (square if exponent & 2 else 1.0)
-    high = (fourth if exponent & 4 else 1.0) * (eighth if exponent & 8 else 1.0)
-    return low * high * (eighth * eighth if exponent & 16 else 1.0)
-
-
-@_kernel
-def _stirling(y: float) -> float:
-    """Return log Γ(y), less its constant, for y of 16 and more (Abramowitz and Stegun 6.1.41)."""
-    return (y - 0.5) * math.log(y) - y + (1 - (1 / 30 - (1 / 105) / (y * y)) / (y * y)) / (12 * y)
-
-
-@_kernel
-def _stirling_slope(y: float) -> float:
-    """Return digamma(y) for y of 16 and more (Abramowitz and Stegun 6.3.18)."""
-    return math.log(y) - 1 / (2 * y) - (1 - (1 / 10 - (1 / 21) / (y * y)) / (y * y)) / (12 * y * y)
+    n_cells, n_hidden = out.shape
+    by_values = np.empty((n_cells, n_hidden), dtype=np.float32)
+    by_weight, by_bias = np.zeros(n_hidden, dtype=np.float32), np.zeros(n_hidden, dtype=np.float32)
+    part, up = np.float32(1 / n_cells), np.float32(1 / (1 - dropout))
+    for cell in range(n_cells):
+        for h in range(n_hidden):
+            # What was dropped or below 0 came out as 0.
+            slope = upstream[cell, h] * up if out[cell, h] > 0 else np.float32(0)
+            by_values[cell, h] = slope
+            by_weight[h] += slope * normed[cell, h]
+            by_bias[h] += slope
+    for cell in range(n_cells):
+        for h in range(n_hidden):
+            common = by_bias[h] + normed[cell, h] * by_weight[h]
+            by_values[cell, h] = weight[h] * inverse[h] * (by_values[cell, h] - part * common)
+    return by_values, by_weight, by_bias

@@ -21,7 +21,7 @@ from scvi.dataloaders import DataSplitter
 from scvi.model import LinearSCVI
 from torch.nn import functional
 
-from datamix.ldvae.fast_kernels import EPS, LARGEST_LOG_LIBRARY
+from datamix.ldvae.fast_likelihood import EPS, LARGEST_LOG_LIBRARY
 from datamix.ldvae.fast_training import (
     ADAM_EPS,
     BETAS,
@@ -289,7 +289,7 @@ class StackedTrainer:
 class _NegativeBinomial(torch.autograd.Function):
     """Minus the log-likelihood of each model's minibatch, summed over cells and genes.
 
-    As `fast_kernels.negative_binomial`: special functions on the non-zeros only, gradients written out.
+    As `fast_likelihood.negative_binomial`: special functions on the non-zeros only, gradients written out.
     """
 
     @staticmethod

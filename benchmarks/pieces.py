@@ -13,8 +13,9 @@ import scipy.sparse as sp
 from scipy.optimize import nnls
 
 from datamix.ldvae.fast_training import FastTrainer
-from datamix.ldvae.model import new_model, one_thread
+from datamix.ldvae.model import new_model
 from datamix.project.profile import Training
+from datamix.project.threads import one_thread
 
 SHAPES = (
     (500, 100, 128), (2_000, 200, 128), (2_000, 1_000, 128), (2_000, 1_000, 64), (2_000, 1_000, 32), (6_000, 600, 128),

@@ -5,7 +5,7 @@ from tiny_cells import make_cells
 from datamix.corpora.corpus import read_corpus
 from datamix.corpora.mixtures import Part
 from datamix.geneformer import cells as module
-from datamix.geneformer.cells import read_cells
+from datamix.geneformer.cells import draw_cells, read_cells
 from datamix.project.errors import DatamixError
 
 
@@ -33,3 +33,13 @@ def test_what_is_no_count_is_refused(value, shown):
 def test_a_total_below_the_counts_is_refused():
     with pytest.raises(DatamixError, match=r"Cell 'a:0' has total_counts 2, but 3 counts"):
         make_cells([[1, 2]], ["G1", "G2"], totals=[2])
+
+
+def test_cells_are_drawn_with_a_seed():
+    """fault 12."""
+    part = Part("e", np.arange(10, 90, 2))
+    one, again, other = (draw_cells(part, 12, seed=seed).rows for seed in (3, 3, 4))
+    assert one.tolist() == again.tolist() == sorted(set(one.tolist()) & set(part.rows.tolist()))
+    assert len(one) == 12
+    assert one.tolist() != other.tolist()
+    assert draw_cells(part, 40, seed=3) is part

@@ -7,7 +7,6 @@ import torch
 from datasets import Dataset
 from tiny_cells import SMALL
 
-from datamix.corpora.mixtures import Part
 from datamix.geneformer import zero_shot
 from datamix.geneformer.pretraining import new_model
 from datamix.geneformer.tokenizer import Ranks
@@ -32,16 +31,6 @@ def cells():
     rng = np.random.default_rng(0)
     lengths = [5, 0, 20, 1, 9, 14]
     return ranks(*(rng.permutation(np.arange(2, 32))[:n].tolist() for n in lengths))
-
-
-def test_cells_are_drawn_with_a_seed():
-    """fault 12."""
-    part = Part("e", np.arange(10, 90, 2))
-    one, again, other = (zero_shot.draw_cells(part, 12, seed=seed).rows for seed in (3, 3, 4))
-    assert one.tolist() == again.tolist() == sorted(set(one.tolist()) & set(part.rows.tolist()))
-    assert len(one) == 12
-    assert one.tolist() != other.tolist()
-    assert zero_shot.draw_cells(part, 40, seed=3) is part
 
 
 def test_the_correlation_worked_by_hand():

@@ -93,19 +93,19 @@ def unpredicted(x: Array, targets: Mapping[str, Array]) -> dict[str, Unpredicted
     for name, y in targets.items():
         _check_pair(x, y, name=name, least=2 * FOLDS)
     x = np.asarray(x, dtype=np.float64)
-    spaces = {name: np.asarray(y, dtype=np.float64) for name, y in targets.items()}
-    found = {name: (np.empty(len(x)), np.empty(len(x))) for name in spaces}
+    spaces = [np.asarray(y, dtype=np.float64) for y in targets.values()]
+    # All side by side: each step is one product for all of them.
+    y = np.hstack(spaces)
+    first = np.cumsum([0, *(space.shape[1] for space in spaces[:-1])])
+    error, total = np.empty((len(x), len(spaces))), np.empty((len(x), len(spaces)))
     for train, test in KFold(FOLDS, shuffle=True, random_state=SEED).split(x):
-        centre = x[train].mean(axis=0)
+        centre, mean = x[train].mean(axis=0), y[train].mean(axis=0)
         u, s, vt = np.linalg.svd(x[train] - centre, full_matrices=False)
-        for name, y in spaces.items():
-            mean = y[train].mean(axis=0)
-            weights = _ridge(u, s, y[train] - mean)
-            predicted = mean + (x[test] - centre) @ (vt.T @ weights)
-            error, total = found[name]
-            error[test] = ((y[test] - predicted) ** 2).sum(axis=1)
-            total[test] = ((y[test] - mean) ** 2).sum(axis=1)
-    return {name: Unpredicted(*pair) for name, pair in found.items()}
+        weights = _ridge(u, s, y[train] - mean, first)
+        predicted = mean + (x[test] - centre) @ (vt.T @ weights)
+        error[test] = np.add.reduceat((y[test] - predicted) ** 2, first, axis=1)
+        total[test] = np.add.reduceat((y[test] - mean) ** 2, first, axis=1)
+    return {name: Unpredicted(error[:, i], total[:, i]) for i, name in enumerate(targets)}
 
 
 def spaces_of_models(table: pd.DataFrame) -> dict[Model, Array]:
@@ -128,18 +128,23 @@ def dimensions(table: pd.DataFrame) -> list[str]:
     return table.columns[table.columns.str.startswith("z_")].tolist()
 
 
-def _ridge(u: Array, s: Array, y: Array) -> Array:
-    """Return ridge weights in the basis of the right singular vectors, the penalty chosen by leave-one-out error."""
-    best, weights = np.inf, np.zeros((len(s), y.shape[1]))
+def _ridge(u: Array, s: Array, y: Array, first: npt.NDArray[np.integer]) -> Array:
+    """Return ridge weights in the basis of the right singular vectors.
+
+    Each target, the columns from one of `first` to the next, has the penalty of its least leave-one-out error.
+    """
     projected = u.T @ y
+    best, weights = np.full(len(first), np.inf), np.zeros_like(projected)
+    widths = np.diff([*first, y.shape[1]])
     for penalty in PENALTIES:
         kept = s**2 / np.maximum(s**2 + penalty * np.mean(s**2), np.finfo(float).tiny)
         leverage = (u**2) @ kept + 1 / len(u)  # 1/n for the mean
         residual = (y - u @ (kept[:, None] * projected)) / (1 - leverage)[:, None]
-        if (residual**2).sum() < best:
-            best = float((residual**2).sum())
-            shrunk = np.divide(kept, s, out=np.zeros_like(s), where=s > 0)
-            weights = shrunk[:, None] * projected
+        errors = np.add.reduceat((residual**2).sum(axis=0), first)
+        shrunk = np.divide(kept, s, out=np.zeros_like(s), where=s > 0)
+        better = np.repeat(errors < best, widths)
+        weights[:, better] = shrunk[:, None] * projected[:, better]
+        best = np.minimum(best, errors)
     return weights
 
 

@@ -1,13 +1,19 @@
 """Other looks at the latent spaces of mixtures: measures of likeness that treat both alike, and UMAP layouts."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
+from sklearn.neighbors import NearestNeighbors
 
 from datamix.analysis.latent_spaces import dimensions, linear_cka, neighbour_overlap, procrustes, spaces_of_models
 from datamix.corpora.mixtures import Mixture
 
 NEIGHBOURS = 15
 """Nearest neighbours that are compared, and that UMAP lays out by; fewer where there are few cells."""
+
+EPOCHS = 200
+"""Of a UMAP layout: umap-learn's number for many cells; for few it takes 500, with layouts of the same look."""
 
 SHUFFLES = 20
 """Shuffles of the cells, for the neighbour overlap by chance."""
@@ -84,8 +90,6 @@ def umap_positions(latents: pd.DataFrame, mixtures: list[str], *, cells: int = 5
     ----------
     McInnes et al. 2018, doi:10.21105/joss.00861.
     """
-    import umap
-
     columns = dimensions(latents)
     one = latents[latents["mixture"] == mixtures[0]]
     share = cells // one["evaluation"].nunique()
@@ -96,7 +100,26 @@ def umap_positions(latents: pd.DataFrame, mixtures: list[str], *, cells: int = 5
         is_chosen = pd.MultiIndex.from_frame(latents[keys]).isin(pd.MultiIndex.from_frame(chosen[keys]))
         part = latents[(latents["mixture"] == mixture) & is_chosen]
         near = max(2, min(NEIGHBOURS, len(part) // 4))
-        layout = umap.UMAP(n_neighbors=near, random_state=SEED, n_jobs=1).fit_transform(part[columns].to_numpy())
+        layout = _lay_out(part[columns].to_numpy(), near)
         about = part[["mixture", "evaluation", "cell", "cell_type"]].reset_index(drop=True)
         tables.append(about.assign(x=layout[:, 0], y=layout[:, 1]))
     return pd.concat(tables, ignore_index=True)
+
+
+def _lay_out(space: np.ndarray, near: int) -> np.ndarray:
+    """Lay cells out by UMAP, (n_cells, 2); neighbours found by scikit-learn, for which nothing has to be compiled."""
+    import umap
+
+    distances, neighbours = NearestNeighbors(n_neighbors=near).fit(space).kneighbors(space)
+    lay_out = umap.UMAP(
+        n_neighbors=near,
+        precomputed_knn=(neighbours, distances),
+        force_approximation_algorithm=True,  # or the neighbours of few cells would be looked for again
+        n_epochs=EPOCHS,
+        random_state=SEED,
+        n_jobs=1,
+    )
+    with warnings.catch_warnings():
+        # New cells could not be placed in such a layout; none are.
+        warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]")
+        return np.asarray(lay_out.fit_transform(space))

@@ -24,12 +24,12 @@ from datamix.corpora.corpus import read_corpus
 from datamix.corpora.genes import shared_genes
 from datamix.corpora.mixtures import Part
 from datamix.corpora.prepare import prepare
-from datamix.geneformer.zero_shot import draw_cells
+from datamix.geneformer.cells import draw_cells
 from datamix.project.errors import DatamixError
 from datamix.project.layout import Layout
 from datamix.project.manifest import Manifest
 from datamix.project.profile import Geneformer, Profile
-from datamix.scoring.reconstruction import mean_profile_scores
+from datamix.scoring.correlation import mean_profile_scores
 from datamix.sources.formats.blocks import Protocol
 from datamix.sources.readers.brain_atlas import draw
 from datamix.sources.readers.cancer_atlas import read_cancer_atlas

@@ -21,7 +21,7 @@ from datamix.corpora.inventory import local_files
 from datamix.corpora.leakage import require_no_leak
 from datamix.corpora.mixtures import Part, draw_corpora, list_mixtures
 from datamix.geneformer import pretraining, zero_shot
-from datamix.geneformer.cells import read_cells
+from datamix.geneformer.cells import draw_cells, read_cells
 from datamix.geneformer.tables import embeddings_of, model_of, scores_of, settings_of, tokens_of
 from datamix.geneformer.tokenizer import encode, tokenize
 from datamix.geneformer.vocabulary import Vocabulary, nonzero_medians
@@ -181,7 +181,7 @@ def evaluate_mixture(
     tables, embeddings = [], []
     for name, evaluation in run.layout.profile.evaluations.items():
         part = evaluation_rows(run.layout, name, seed=run.seed)
-        part = zero_shot.draw_cells(part, run.settings.evaluation_cells, seed=run.seed)
+        part = draw_cells(part, run.settings.evaluation_cells, seed=run.seed)
         cells = next(read_cells(run.layout, [part], vocabulary.genes))
         ranks = encode(cells, vocabulary, input_size=run.settings.input_size)
         unmasked = zero_shot.run_unmasked(model, ranks)

@@ -16,7 +16,6 @@ import torch
 from torch import nn
 from transformers import BertForMaskedLM
 
-from datamix.corpora.mixtures import Part
 from datamix.geneformer.tokenizer import Ranks
 from datamix.geneformer.vocabulary import MASK, PAD
 
@@ -24,30 +23,6 @@ _TOKENS_AT_A_TIME = 8_192
 _SCORED_AT_A_TIME = 512
 """Tokens whose scores over all genes are held: so few that they stay in a processor's cache."""
 _CELLS_AT_A_TIME = 2_000
-
-
-def draw_cells(part: Part, n: int, *, seed: int) -> Part:
-    """Draw the cells that are evaluated, without replacement.
-
-    The published evaluation draws without a seed, which cannot be repeated (fault 12): under both protocols this draw
-    has one.
-
-    Parameters
-    ----------
-    part
-        The cells of an evaluation set.
-    n
-        How many; all, where there are fewer.
-    seed
-        Of the draw.
-
-    Returns
-    -------
-    The corpus and the rows drawn, ascending.
-    """
-    if len(part.rows) <= n:
-        return part
-    return Part(part.dataset, np.sort(np.random.default_rng(seed).choice(part.rows, n, replace=False)))
 
 
 def rank_scores(ranks: Ranks) -> pd.DataFrame:

@@ -133,17 +133,6 @@ def history(model: LinearSCVI) -> pd.DataFrame:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread within the block: more are slower on tensors this small, and models run side by side."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
 def quiet() -> Iterator[None]:
     """Silence scvi-tools and lightning within the block."""
     loggers = [logging.getLogger(name) for name in ("scvi", "lightning", "lightning.pytorch", "lightning.fabric")]

@@ -15,10 +15,11 @@ import torch
 from scvi.model import LinearSCVI
 
 from datamix.ldvae import fast_training, stacked_training
-from datamix.ldvae.model import new_model, one_thread, quiet
+from datamix.ldvae.model import new_model, quiet
 from datamix.project.errors import DatamixError
 from datamix.project.profile import Training
 from datamix.project.provenance import hardware
+from datamix.project.threads import one_thread
 from datamix.sources.formats.raw_counts import require_counts
 
 Progress = Callable[[int, int], None]

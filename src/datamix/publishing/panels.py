@@ -102,7 +102,7 @@ def save_panel(
     show_text_as_it_is(fig)
     fig.set_dpi(PNG_DPI)
     fig.draw_without_rendering()  # ticks get their labels, and everything its place
-    fig.set_layout_engine("none")  # or each format would lay it out again
+    _keep_layout(fig)  # or each format would lay it out again
     _check_figure(name, fig)
     panel = Panel(name, results.folder / "panels", alt.strip(), caption.strip())
     # The json goes first and comes back last: where it stands, all five files belong together.
@@ -128,6 +128,12 @@ def save_panel(
     )
     plt.close(fig)
     return panel
+
+
+def _keep_layout(fig: Figure) -> None:
+    """Take the layout engine from a figure; with `none` a placeholder would stay, and each format be drawn twice."""
+    with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+        fig.set_layout_engine(None)
 
 
 def _check_words(name: str, *, alt: str, caption: str) -> None:

@@ -25,7 +25,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from datamix.corpora.normalise import chunks
-from datamix.scoring.reconstruction import CHUNK_CELLS, correlate, target_of
+from datamix.scoring.correlation import CHUNK_CELLS, correlate, target_of
 
 Halves = tuple[ad.AnnData, ad.AnnData]
 

@@ -8,8 +8,9 @@ import torch
 from scvi.model import LinearSCVI
 
 from datamix.corpora.normalise import COUNTS_PER_CELL, align, chunks
-from datamix.ldvae.model import layers_of, one_thread, posterior
+from datamix.ldvae.model import layers_of, posterior
 from datamix.project.errors import DatamixError
+from datamix.project.threads import one_thread
 from datamix.scoring.kernels import csr_product
 
 Array = npt.NDArray[np.float32]

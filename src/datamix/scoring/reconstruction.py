@@ -5,14 +5,21 @@ from collections.abc import Mapping
 import anndata as ad
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 import torch
 from scvi.model import LinearSCVI
 
-from datamix.corpora.normalise import COUNTS_PER_CELL, align, chunks, mean_profile, variable_genes
-from datamix.ldvae.model import one_thread
+from datamix.corpora.normalise import align, chunks, mean_profile, variable_genes
 from datamix.project.errors import DatamixError
-from datamix.scoring.kernels import normalised_columns
+from datamix.project.threads import one_thread
+from datamix.scoring.correlation import (
+    CHUNK_CELLS,
+    correlation,
+    mean_profile_scores,
+    require_columns,
+    standardise,
+    table_of,
+    target_of,
+)
 from datamix.scoring.posterior import Decoder, Encoder, normal_deviates, sample_latent
 
 __all__ = [
@@ -24,8 +31,6 @@ __all__ = [
     "score",
     "variable_genes",
 ]
-CHUNK_CELLS = 384
-"""Cells held densely at a time; a matter of memory only."""
 
 
 def score(
@@ -81,7 +86,7 @@ def score(
     """
     genes = _shared_genes(models)
     cells = align(evaluation, genes)
-    _require_columns(cells)
+    require_columns(cells)
     compared = cells if compared_with is None else align(compared_with, genes)
     chosen = _places(cells, n_top_genes, variable)
     columns = ("r", "r2", "r_mean", "r2_mean")
@@ -92,45 +97,15 @@ def score(
         decoders = {name: Decoder(model, chosen) for name, model in models.items()}
         encoders = {name: Encoder(model) for name, model in models.items()}
         for (rows, counts), (_, others) in zip(chunks(cells, CHUNK_CELLS), chunks(compared, CHUNK_CELLS), strict=True):
-            target = _standardise(target_of(others, chosen))
+            target = standardise(target_of(others, chosen))
             for name in models:
                 mean, deviation = encoders[name](counts)
                 sample = mean + deviation * torch.from_numpy(noise[mean.shape[1]][rows])
                 for kind, z in (("", sample), ("_mean", mean)):
-                    r = _correlation(target, decoders[name](z)).numpy()
+                    r = correlation(target, decoders[name](z)).numpy()
                     scores[name][f"r{kind}"][rows] = r
                     scores[name][f"r2{kind}"][rows] = r**2
-    tables = [_table(cells, values).assign(model=name) for name, values in scores.items()]
-    return pd.concat(tables, ignore_index=True)[["model", *tables[0].columns[:-1]]]
-
-
-def mean_profile_scores(profiles: pd.DataFrame, evaluation: ad.AnnData, *, variable: pd.Index) -> pd.DataFrame:
-    """Score the simplest prediction: every cell looks like the mean of the training cells.
-
-    Parameters
-    ----------
-    profiles
-        Genes × names: each column what `mean_profile` returned for a training mixture, on the models' genes.
-    evaluation, variable
-        As in `score`. All profiles are scored in one pass over the cells.
-
-    Returns
-    -------
-    One row a profile and cell: `model` (the column's name), `cell`, `cell_type`, `donor`, `r`, `r2`, comparable with
-    `score`'s.
-    """
-    cells = align(evaluation, profiles.index)
-    _require_columns(cells)
-    chosen = np.flatnonzero(cells.var_names.isin(variable))
-    predicted = torch.from_numpy(profiles.to_numpy(dtype=np.float32).T[:, chosen])
-    # A prediction that is the same for every cell is centred and scaled once; the rest is one matrix product.
-    predicted = _standardise(predicted)
-    r = np.empty((cells.n_obs, profiles.shape[1]))
-    with one_thread():
-        for rows, counts in chunks(cells, CHUNK_CELLS):
-            target = _standardise(target_of(counts, chosen))
-            r[rows] = (target @ predicted.T).numpy()
-    tables = [_table(cells, {"r": r[:, i], "r2": r[:, i] ** 2}).assign(model=str(n)) for i, n in enumerate(profiles)]
+    tables = [table_of(cells, values).assign(model=name) for name, values in scores.items()]
     return pd.concat(tables, ignore_index=True)[["model", *tables[0].columns[:-1]]]
 
 
@@ -180,14 +155,6 @@ def _places(cells: ad.AnnData, n_top_genes: int, variable: pd.Index | None) -> n
     return np.flatnonzero(cells.var_names.isin(genes))
 
 
-def target_of(counts: sp.csr_matrix, chosen: np.ndarray) -> torch.Tensor:
-    """Return `log_normalised` cells of some genes, dense, without making those of all genes."""
-    places = np.full(counts.shape[1], -1, dtype=np.int32)
-    places[chosen] = np.arange(len(chosen))
-    scaled = normalised_columns(counts.indptr, counts.indices, counts.data, places, len(chosen), COUNTS_PER_CELL)
-    return torch.from_numpy(scaled).log1p_()
-
-
 def _shared_genes(models: Mapping[str, LinearSCVI]) -> pd.Index:
     if not models:
         msg = "Expected at least one model to score, found none."
@@ -199,38 +166,3 @@ def _shared_genes(models: Mapping[str, LinearSCVI]) -> pd.Index:
             msg = f"Models scored together must have the same genes; {first} and {name} differ."
             raise DatamixError(msg, fix="score them in separate calls")
     return genes
-
-
-def _require_columns(cells: ad.AnnData) -> None:
-    missing = [column for column in ("cell_type", "donor") if column not in cells.obs]
-    if missing:
-        msg = (
-            f"The evaluation set lacks obs.{' and obs.'.join(missing)}; it has {', '.join(cells.obs) or 'no columns'}."
-        )
-        raise DatamixError(msg, fix="make its corpus again; its reader must fill both columns")
-
-
-def _standardise(target: torch.Tensor) -> torch.Tensor:
-    """Centre rows and scale them to length 1; NaN where a row does not vary."""
-    centred = target - target.mean(dim=1, keepdim=True)
-    varies = target.amax(dim=1) > target.amin(dim=1)
-    return centred / torch.where(varies, centred.norm(dim=1), torch.nan)[:, None]
-
-
-def correlate(target: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
-    """Correlate rows of two tables (cells × genes): (n_cells,), NaN where a row does not vary or is not finite."""
-    return _correlation(_standardise(target), predicted.clone())
-
-
-def _correlation(standardised: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
-    """Correlate rows with standardised ones; NaN where one does not vary or is not finite; overwrites `predicted`."""
-    varies = predicted.amax(dim=1) > predicted.amin(dim=1)
-    centred = predicted.sub_(predicted.mean(dim=1, keepdim=True))
-    # What lies at the end of single precision has an infinite norm or product, and no correlation.
-    found = torch.linalg.vecdot(standardised, centred) / torch.where(varies, centred.norm(dim=1), torch.nan)
-    return torch.where(found.isfinite(), found, torch.nan)
-
-
-def _table(cells: ad.AnnData, scores: dict[str, np.ndarray]) -> pd.DataFrame:
-    about = {column: cells.obs[column].to_numpy(dtype=object) for column in ("cell_type", "donor")}
-    return pd.DataFrame({"cell": cells.obs_names.to_numpy(dtype=object), **about, **scores})

@@ -25,8 +25,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from datamix.corpora.normalise import chunks, log_normalised, mean_profile
 from datamix.project.errors import DatamixError
+from datamix.scoring.correlation import CHUNK_CELLS, correlate, target_of
 from datamix.scoring.kinds import SIMPLE_MODELS
-from datamix.scoring.reconstruction import CHUNK_CELLS, correlate, target_of
 
 Array = npt.NDArray[np.floating]
 Places = npt.NDArray[np.integer]

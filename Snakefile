@@ -148,8 +148,14 @@ rule corpus:
         "{PYTHON:q} -m datamix prepare {wildcards.dataset} --profile {NAME}"
 
 
+LONG_CHAIN = 1000  # a priority
+
+
 def training_order(wildcards):
-    """Have baselines trained one after another, seed by seed: the later find the models of the added sets alone."""
+    """Have baselines trained one after another, seed by seed: the later find the models of the added sets alone.
+
+    Other chains of long jobs come before (`LONG_CHAIN`), so that the end of a run is left to notebooks, side by side.
+    """
     order = [(baseline, seed) for baseline in profile.baselines for seed in profile.seeds]
     return len(order) - order.index((wildcards.baseline, int(wildcards.seed)))
 
@@ -296,6 +302,7 @@ rule composition:
         code=lambda w: steps.code("run_composition"),
         settings=lambda w: steps.settings("run_composition", profile),
         sources=lambda w: steps.sources(profile, manifest),
+    priority: LONG_CHAIN
     resources:
         **needed("composition"),
     shell:
@@ -313,6 +320,7 @@ rule composition_plan:
     params:
         code=lambda w: steps.code("plan_composition"),
         settings=lambda w: steps.settings("plan_composition", profile),
+    priority: LONG_CHAIN
     resources:
         **needed("composition_plan"),
     shell:
@@ -329,6 +337,7 @@ rule composition_scores:
     params:
         code=lambda w: steps.code("collect_composition"),
         settings=lambda w: steps.settings("collect_composition", profile),
+    priority: LONG_CHAIN
     resources:
         **needed("composition_scores"),
     shell:
@@ -347,6 +356,7 @@ rule geneformer:
         settings=lambda w: steps.settings("run_mixture", profile, without=("training", "missing")),
         dictionaries=lambda w: steps.dataset(profile.geneformer and profile.geneformer.dictionaries, manifest),
         sources=lambda w: steps.sources(profile, manifest),
+    priority: LONG_CHAIN
     resources:
         **needed("geneformer"),
     shell:

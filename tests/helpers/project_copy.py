@@ -70,9 +70,12 @@ class Project:
 
 
 def copy_project(folder: Path, *, profile: str) -> Project:
-    """Copy the project's code to a folder, where a profile of this name will be run."""
+    """Copy the project's code to a folder, where a profile of this name will be run.
+
+    With what Python and numba have compiled of it, or each copy would compile it again.
+    """
     for name in ("src", "notebooks", "book", "config", "recorded"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name)
     for name in ("Snakefile", "data_manifest.yaml", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)
     return Project(folder, profile)

@@ -11,8 +11,9 @@ from math import ceil
 TRAINED = 0.9
 """Of the cells; the others are for validation."""
 
-# Seconds of a training step; of each gene in it; of a cell; of each gene of a cell; and of each that is not 0.
-STEP, STEP_GENE, CELL, CELL_GENE, COUNT = 1.8e-3, 5e-7, 7.9e-6, 4.5e-9, 6.4e-8
+# Seconds of a training step: of each gene in it; of a cell; of each gene of a cell; and of each that is not 0. What a
+# step costs beside these is lost in their scatter.
+STEP_GENE, CELL, CELL_GENE, COUNT = 7.7e-7, 6.7e-6, 4.3e-9, 5.6e-8
 # Of a model that is read for, made, saved or loaded: at all, and of each gene.
 _MODEL, _MODEL_GENE = 0.1, 1.5e-5
 # Of a cell that a model scores: at all, and of each gene. Of one that is read, a count; and of its ceiling.
@@ -34,7 +35,7 @@ def training(cells: float, *, counts: float, genes: int, epochs: int, batch: int
     """
     steps = ceil(TRAINED * cells / batch) * epochs
     seen = TRAINED * cells * epochs
-    return steps * (STEP + STEP_GENE * genes) + seen * (CELL + CELL_GENE * genes + COUNT * counts)
+    return steps * STEP_GENE * genes + seen * (CELL + CELL_GENE * genes + COUNT * counts)
 
 
 def models(n: float, *, genes: int) -> float:

@@ -50,7 +50,7 @@ figure: .venv/complete
 
 test: .venv/complete
 	@$(MAKE) --no-print-directory book PROFILE=demo
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # The demo again with other instruction sets and other seeds, and the tests that read its results: most of an hour.
 test-machines: .venv/complete

@@ -235,6 +235,7 @@ rule read_out:
     params:
         code=lambda w: steps.code("read_out"),
         settings=lambda w: steps.settings("read_out", profile),
+    priority: LONG_CHAIN  # the longest notebooks wait for it
     resources:
         **needed("read_out"),
     shell:

@@ -22,7 +22,7 @@ SHAPES = (
     (6_000, 3_000, 128), (12_000, 1_000, 128), (12_000, 1_000, 64), (12_000, 1_000, 32), (12_000, 4_000, 128),
 )  # fmt: skip
 """Genes, those of a cell that are not 0, cells of a step."""
-TERMS = ("step", "gene of a step", "cell", "gene of a cell", "count")
+TERMS = ("gene of a step", "cell", "gene of a cell", "count")
 
 
 def measure(shapes: tuple[tuple[int, int, int], ...] = SHAPES, *, steps: int = 16) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def measure(shapes: tuple[tuple[int, int, int], ...] = SHAPES, *, steps: int = 1
 def terms(table: pd.DataFrame) -> tuple[pd.Series, np.ndarray]:
     """Find the seconds of each of `TERMS` (least squares of relative errors); and what they say over what was found."""
     genes, counts, batch, seconds = (table[c].to_numpy(float) for c in ("genes", "counts", "batch", "seconds"))
-    matrix = np.column_stack([np.ones(len(table)), genes, batch, batch * genes, batch * counts])
+    matrix = np.column_stack([genes, batch, batch * genes, batch * counts])
     relative = matrix / seconds[:, None]
     scale = relative.max(axis=0)
     found = nnls(relative / scale, np.ones(len(table)))[0] / scale

@@ -13,7 +13,7 @@ def test_terms_of_a_step_are_found_from_its_times():
     ]
     table = pd.DataFrame(SHAPES, columns=["genes", "counts", "batch"]).assign(seconds=seconds)
     found, ratio = terms(table)
-    expected = [pieces.STEP, pieces.STEP_GENE, pieces.CELL, pieces.CELL_GENE, pieces.COUNT]
+    expected = [pieces.STEP_GENE, pieces.CELL, pieces.CELL_GENE, pieces.COUNT]
     assert found.to_list() == pytest.approx(expected, rel=1e-3)
     assert ratio == pytest.approx(1)
 

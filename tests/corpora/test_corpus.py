@@ -36,6 +36,19 @@ def test_read_rows_is_indexing(tmp_path, monkeypatch, rows_at_a_time):
     np.testing.assert_array_equal(found.toarray(), expected)
 
 
+def test_a_small_corpus_is_kept_until_it_changes(tmp_path, monkeypatch):
+    path, _ = written(tmp_path, "a")
+    first = read_rows(path, [1, 2], GENES).toarray()
+    monkeypatch.setattr(corpus, "read_h5_rows", None)  # what would read it again
+    kept = read_rows(path, [2, 1], GENES)
+    np.testing.assert_array_equal(kept.toarray(), first[::-1])
+    kept.data[:] = -1  # the reader's own
+    np.testing.assert_array_equal(read_rows(path, [1, 2], GENES).toarray(), first)
+    monkeypatch.undo()
+    _, other = written(tmp_path, "a", seed=5)
+    np.testing.assert_array_equal(read_rows(path, [1, 2], GENES).toarray(), other.X[[1, 2]].toarray())
+
+
 @pytest.mark.parametrize("rows_at_a_time", [4000, 7])
 def test_parts_are_read_one_below_the_other(tmp_path, monkeypatch, rows_at_a_time):
     monkeypatch.setattr(corpus, "_ROWS_AT_A_TIME", rows_at_a_time)

@@ -1,6 +1,8 @@
 """The book's table of contents, and the notebooks in it."""
 
 from collections.abc import Iterator
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,13 @@ from datamix.project.profile_files import project_root
 
 def read_toc(root: Path) -> dict[str, Any]:
     """Read the book's table of contents, `book/_toc.yml`."""
-    return dict(yaml.safe_load((root / "book" / "_toc.yml").read_text(encoding="utf-8")))
+    return deepcopy(_parsed((root / "book" / "_toc.yml").read_text(encoding="utf-8")))
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> dict[str, Any]:
+    """Parse it once: each of the book's numbers asks for it."""
+    return dict(yaml.safe_load(text))
 
 
 def list_notebooks(root: Path | None = None) -> list[str]:

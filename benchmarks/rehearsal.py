@@ -69,8 +69,8 @@ def rehearse(root: Path, *, cells: int, genes: int) -> pd.DataFrame:
     Returns
     -------
     A row a step: `step` (the command), `kind` (its first word), `cells` that its time and memory follow (of the file
-    that is read; of a block in training and simple models; of the largest evaluation set in scoring), `cells_in_full`,
-    `seconds`, `peak_mb`.
+    that is read; of a block in training; of the largest evaluation set in scoring), `cells_in_full`, `seconds`,
+    `peak_mb`.
     """
     paper = read_profile("paper")
     block = round(paper.cells * cells / ASSUMED) if isinstance(paper.cells, int) else cells // 10
@@ -93,10 +93,7 @@ def rehearse(root: Path, *, cells: int, genes: int) -> pd.DataFrame:
     take("genes", cells=block, in_full=full_block)
     take("train", "blood", "--seed", "0", cells=block, in_full=full_block)
     # All cells of the evaluation sets are scored: here the neurons' set is the largest, in the paper it is another.
-    for kind in ("score", "read-out"):
-        take(kind, "blood", "--seed", "0", cells=drawn, in_full=max(EVALUATION_CELLS.values()))
-    for kind in ("hold-out", "yardsticks"):
-        take(kind, "blood", "--seed", "0", cells=block, in_full=full_block)
+    take("score", "blood", "--seed", "0", cells=drawn, in_full=max(EVALUATION_CELLS.values()))
     return pd.DataFrame(rows)
 
 

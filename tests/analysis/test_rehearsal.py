@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from datamix.analysis.rehearsal import fits, steps_in_words
+from datamix.analysis.rehearsal import fits, scoring_in_words, steps_in_words, with_scoring_in_full
 
 
 def rehearsed(*peaks_mb):
@@ -34,3 +34,19 @@ def test_a_page_shows_both_sizes():
     row = steps_in_words(rehearsed(9_000)).iloc[0]
     assert row["Measured"] == "60 s, 900 MB"
     assert row["In full, calculated"] == "30 min, 9.0 GB"
+
+
+def test_scoring_of_too_few_cells_grows_in_proportion_and_is_told():
+    measured = rehearsed(9_000).assign(kind="score", peak_mb_in_full=900)
+    full = with_scoring_in_full(measured).iloc[0]
+    assert (full["cells_in_full"], full["seconds_in_full"]) == (38_251, round(60 * 38.251))
+    assert full["peak_mb_in_full"] == round(900 * 38.251)
+    told = scoring_in_words(measured)
+    assert "from 1,000 cells a set only" in told
+    assert "set, blood, has 38,251" in told
+
+
+def test_scoring_in_full_is_left_as_it_is():
+    measured = rehearsed(9_000).assign(kind="score", cells_in_full=38_251)
+    pd.testing.assert_frame_equal(with_scoring_in_full(measured), measured)
+    assert scoring_in_words(measured) == scoring_in_words(None) == ""

@@ -2,8 +2,49 @@
 
 import pandas as pd
 
+from datamix.analysis.published_numbers import EVALUATION_CELLS
+
 MEMORY_GB = 24
 """Memory that must do for every step that needs no GPU."""
+
+
+def with_scoring_in_full(rehearsed: pd.DataFrame) -> pd.DataFrame:
+    """Bring scoring to the paper's largest evaluation set, where a rehearsal took it no further than it was measured.
+
+    Such a rehearsal gives no line through two sizes, so that time and memory grow in proportion to the cells.
+
+    Parameters
+    ----------
+    rehearsed
+        As in `fits`, with `cells`, `cells_in_full`, `seconds` and `peak_mb`.
+
+    Returns
+    -------
+    The same, with another `cells_in_full`, `seconds_in_full` and `peak_mb_in_full` where `_too_small`.
+    """
+    largest, short = max(EVALUATION_CELLS.values()), _too_small(rehearsed)
+    times = largest / rehearsed["cells"]
+    full = rehearsed.assign(cells_in_full=rehearsed["cells_in_full"].mask(short, largest))
+    for what in ("seconds", "peak_mb"):
+        full[f"{what}_in_full"] = full[f"{what}_in_full"].mask(short, (rehearsed[what] * times).round().astype(int))
+    return full
+
+
+def scoring_in_words(rehearsed: pd.DataFrame | None) -> str:
+    """Say how scoring was brought to full size, where that was not by a line through two sizes."""
+    if rehearsed is None or not _too_small(rehearsed).any():
+        return ""
+    largest = max(EVALUATION_CELLS, key=lambda name: EVALUATION_CELLS[name])
+    return (
+        f"Scoring is known from {rehearsed.loc[_too_small(rehearsed), 'cells'].max():,} cells a set only; the paper's "
+        f"largest evaluation set, {largest.replace('_', ' ')}, has {EVALUATION_CELLS[largest]:,}, and time and memory "
+        "are taken to grow in proportion to the cells."
+    )
+
+
+def _too_small(rehearsed: pd.DataFrame) -> pd.Series:
+    """Tell the scoring that stands at fewer cells than the paper's largest evaluation set has."""
+    return (rehearsed["kind"] == "score") & (rehearsed["cells_in_full"] < max(EVALUATION_CELLS.values()))
 
 
 def fits(rehearsed: pd.DataFrame | None) -> str:

@@ -13,7 +13,7 @@ NEIGHBOURS = 15
 """Nearest neighbours that are compared, and that UMAP lays out by; fewer where there are few cells."""
 
 EPOCHS = 200
-"""Of a UMAP layout: umap-learn's number for many cells; for few it takes 500, with layouts of the same look."""
+"""Of a UMAP layout: umap-learn's number for many cells; for few it takes 500, more than a first look needs."""
 
 SHUFFLES = 20
 """Shuffles of the cells, for the neighbour overlap by chance."""

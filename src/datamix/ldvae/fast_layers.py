@@ -41,7 +41,7 @@ class Parameters:
         self.moments = torch.zeros_like(values).numpy(), torch.zeros_like(values).numpy()
 
     def step(self, *adam: float) -> None:
-        """Take Adam's step: its count and settings, in the order of `fast_kernels.adam`."""
+        """Take Adam's step, with what `fast_kernels.adam` asks for after the moments, in its order."""
         fast_kernels.adam(self._values, self._gradient, *self.moments, *adam)
 
     def release(self) -> None:
